@@ -1,0 +1,1 @@
+"""The runtime: everything that runs inside the Kaggle kernel, and nothing else."""

@@ -1,0 +1,19 @@
+"""Faults that come from outside: bad files, bad settings, a full disk."""
+
+
+class KernelError(Exception):
+    """A fault in what the program was given; its text says what, where, what was expected and what to do."""
+
+
+class ClipError(KernelError):
+    """One clip cannot be used. It costs that clip's score and nothing else.
+
+    Attributes:
+        path: the clip's file.
+        reason: what is wrong with it, in a few words.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason

@@ -1,0 +1,74 @@
+"""What happened in a run: a readable line on stdout and a JSON line in run.jsonl for each event.
+
+Stdout is all that a kernel's page shows; run.jsonl is what the simulator draws from.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+
+class EventLog:
+    """Writes events; safe to use from several threads, and never a reason for a run to fail.
+
+    Args:
+        path: the file that gets one JSON object a line (`t_s`, `event`, then the event's own fields);
+            None for stdout only.
+        elapsed_s: the clock, in seconds since the start of the process.
+        out: the stream for people; stdout where none is given.
+    """
+
+    def __init__(self, path: Path | None, elapsed_s: Callable[[], float], out: IO[str] | None = None) -> None:
+        self._elapsed_s = elapsed_s
+        self._out = out or sys.stdout
+        self._lock = threading.Lock()
+        self._file: IO[str] | None = None
+        if path is not None:
+            try:
+                self._file = path.open("a", encoding="utf-8")
+            except OSError as error:  # a full or read-only disk must not end the run
+                print(f"the event log {path} cannot be written: {error}", file=self._out, flush=True)
+
+    def emit(self, event: str, message: str = "", **fields: object) -> None:
+        """Notes that `event` happened now.
+
+        Args:
+            event: a short name such as `clip_failed`; underscores join words.
+            message: the sentence for people; made from the fields where it is empty.
+            fields: what the drawing and the tests read; JSON values, units in the names.
+        """
+        t_s = round(self._elapsed_s(), 3)
+        text = message or ", ".join(f"{name} {value}" for name, value in fields.items())
+        line = json.dumps({"t_s": t_s, "event": event, **fields}, default=str)
+        with self._lock:
+            print(f"{t_s:8.1f} s  {event.replace('_', ' ')}: {text}", file=self._out, flush=True)
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            self._file = None
+            print(f"the event log ends here: {error}", file=self._out, flush=True)
+
+    def close(self) -> None:
+        """Closes run.jsonl; later events still reach stdout."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

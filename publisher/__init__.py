@@ -1,0 +1,1 @@
+"""Brings weights and kernel to Kaggle and the output back, with exit codes one can trust."""
