@@ -17,3 +17,7 @@ class ClipError(KernelError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class NotReadyError(Exception):
+    """A spectrogram is still being made; try again later."""

@@ -1,7 +1,7 @@
 """kernel.toml as constants.
 
-Here they are read from the file at the top of the checkout. The bundle carries this module with the values written
-out instead, for on Kaggle there is no such file.
+Here they are read from the file at the top of the checkout. The bundle carries this module with the values
+written out instead, for on Kaggle there is no such file.
 """
 
 import tomllib

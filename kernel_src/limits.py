@@ -79,7 +79,5 @@ def _parse(text: str | float, units: Mapping[str, float], *, default_unit: str, 
     unit = (match[2] or default_unit) if match else ""
     value = float(match[1]) * units[unit] if match and unit in units else 0.0
     if value <= 0:
-        raise KernelError(
-            f"cannot read {text!r}: expected a number with one of {list(units)}, such as {example}"
-        )
+        raise KernelError(f"cannot read {text!r}: expected a number with one of {list(units)}, such as {example}")
     return value

@@ -1,0 +1,77 @@
+# The short names of everything; `make help` lists them. Each prints the plain command that it runs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# What you may set on the command line, as in `make train DATA=~/fat2019 SIZE=full`.
+DATA    ?= demo/data
+WEIGHTS ?= weights
+RECIPE  ?= silver
+SIZE    ?= small
+FOLDS   ?=
+TIME    ?=
+ARGS    ?=
+# A data set of real recordings, for the tests that want one.
+RECORDINGS ?=
+# Which torch: a GPU wants `make setup TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu126"`.
+TORCH   ?= torch==2.13.0
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+
+venv := .venv
+python := $(venv)/bin/python
+ready := $(venv)/ready
+
+.PHONY: help setup demo test test-slow check lint types train evaluate kernel simulate clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  settings: DATA= WEIGHTS= RECIPE= SIZE= FOLDS= TIME= ARGS=, for example: make train DATA=recordings SIZE=full"
+
+setup: $(ready) ## the environment .venv, made by every other target that needs it; TORCH= chooses the build of torch
+
+$(ready): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found; install it or give PYTHON=" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than Python 3.11; give a newer one: make setup PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(venv)
+	$(python) -m pip install --quiet --upgrade "pip>=25.1"
+	$(python) -m pip install --quiet $(TORCH)
+	$(python) -m pip install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+demo: $(ready) ## the whole way on a small data set of its own: data, two folds, kernel, rehearsal, score
+	$(python) -m train_offline demo-data demo/data
+	$(python) -m train_offline train --data demo/data --recipe $(RECIPE) --size demo --folds 0,1 --out demo/weights --again
+	$(python) bundle.py
+	$(python) simulate.py --data demo/data --weights demo/weights --time 60s --out demo/run
+
+train: $(ready) ## fold weights from DATA, by RECIPE and SIZE, into WEIGHTS; FOLDS=0,1 for some of them
+	$(python) -m train_offline train --data $(DATA) --recipe $(RECIPE) --size $(SIZE) $(if $(FOLDS),--folds $(FOLDS)) --out $(WEIGHTS) $(ARGS)
+
+evaluate: $(ready) ## out-of-fold lwlrap of WEIGHTS on DATA, overall and per label
+	$(python) -m train_offline evaluate --data $(DATA) --weights $(WEIGHTS) $(ARGS)
+
+kernel: $(ready) ## build/kernel.py and build/kernel-metadata.json, ready for `kaggle kernels push -p build`
+	$(python) bundle.py $(ARGS)
+
+simulate: kernel ## the kernel's run on DATA with WEIGHTS under its limits; TIME=60s for a shorter one
+	$(python) simulate.py --data $(DATA) --weights $(WEIGHTS) $(if $(TIME),--time $(TIME)) $(ARGS)
+
+test: $(ready) ## every fast test; RECORDINGS=DIR lets some look at real recordings too
+	$(python) -m pytest $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(ARGS)
+
+test-slow: $(ready) ## the slow tests as well
+	$(python) -m pytest -m "slow or not slow" $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(ARGS)
+
+lint: $(ready)
+	$(venv)/bin/ruff check
+	$(venv)/bin/ruff format --check
+
+types: $(ready)
+	$(venv)/bin/mypy
+
+check: lint types test ## lint, types and tests: what must pass before a change goes in
+
+clean: ## removes what the commands made, but neither weights nor the environment
+	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,142 @@
+"""What a folder of weights says of itself: labels, priors, and one entry for each trained network.
+
+Only the standard library is imported here: the priors are the first submission, before torch is loaded.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kernel_src.errors import KernelError
+
+SCHEMA = 1
+MANIFEST_NAME = "manifest.json"
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trained network of the ensemble."""
+
+    id: str
+    """Its name in events and plans, such as `fold0-curated`."""
+    file: str
+    """The safetensors file in the weights folder."""
+    sha256: str
+    """Of that file."""
+    fold: int
+    """The fold that it was not trained on."""
+    stage: str
+    """The stage of the recipe that it comes from."""
+    frontend: Mapping[str, Any]
+    """The settings of its spectrograms, for `FrontendConfig`."""
+    model: Mapping[str, Any]
+    """The settings of its network, for `ModelConfig`."""
+    mean: float
+    """Subtracted from a spectrogram before the network sees it."""
+    std: float
+    """What the spectrogram is divided by after that."""
+    oof_lwlrap: float | None = None
+    """Its lwlrap on its own fold, which it has not been trained on; None where it was not measured."""
+    view_gains: Sequence[float] = ()
+    """What the second, third, ... view added to that; empty where it was not measured."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A folder of weights."""
+
+    labels: tuple[str, ...]
+    priors: tuple[float, ...]
+    """[labels] the share of training clips that have the label."""
+    members: tuple[Member, ...]
+    created_with: Mapping[str, Any]
+    """Recipe, size, seed and versions, for people."""
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads and checks `manifest.json`; the members' files are checked when they are loaded.
+
+    Raises:
+        KernelError: missing, not JSON, another schema, or with fields missing or unknown.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise KernelError(f"{path}: cannot be read ({error.strerror}); train or attach weights first") from error
+    except ValueError as error:
+        raise KernelError(f"{path}: is not JSON ({error}); export the weights again") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        schema = content.get("schema") if isinstance(content, dict) else None
+        raise KernelError(f"{path}: schema is {schema!r}, expected {SCHEMA}; export the weights again")
+    try:
+        manifest = Manifest(
+            labels=tuple(content["labels"]),
+            priors=tuple(float(prior) for prior in content["priors"]),
+            members=tuple(Member(**member) for member in content["members"]),
+            created_with=content["created_with"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise KernelError(f"{path}: does not fit this version ({error}); export the weights again") from error
+    _check(path, manifest)
+    return manifest
+
+
+def _check(path: Path, manifest: Manifest) -> None:
+    if not manifest.members:
+        raise KernelError(f"{path}: names no members; train at least one fold")
+    if len(manifest.priors) != len(manifest.labels):
+        raise KernelError(f"{path}: {len(manifest.priors)} priors for {len(manifest.labels)} labels; expected one each")
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes `manifest.json` by a rename, so that a reader sees the old one or the new one."""
+    content = {"schema": SCHEMA, **asdict(manifest)}
+    part = folder / f"{MANIFEST_NAME}.part"
+    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    part.replace(folder / MANIFEST_NAME)
+
+
+def priors_for(manifest: Manifest, labels: Sequence[str]) -> list[float]:
+    """The manifest's priors in the order of the submission's columns.
+
+    Raises:
+        KernelError: the weights were trained for other labels.
+    """
+    missing = sorted(set(labels) - set(manifest.labels))
+    extra = sorted(set(manifest.labels) - set(labels))
+    if missing or extra:
+        raise KernelError(
+            f"the weights know {len(manifest.labels)} labels, the submission wants {len(labels)}:"
+            f" not trained {missing[:3]}, not wanted {extra[:3]}; train on this competition's data"
+        )
+    prior_of = dict(zip(manifest.labels, manifest.priors, strict=True))
+    return [prior_of[label] for label in labels]
+
+
+def sha256_of(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def config_from(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
+    """A settings dataclass from the manifest's values for it.
+
+    Args:
+        kind: the dataclass.
+        values: its fields as they stand in the manifest.
+        where: whose settings these are, for the error.
+
+    Raises:
+        KernelError: a field is unknown, missing, or has a value that the dataclass refuses.
+    """
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise KernelError(f"{where}: {kind.__name__} does not fit ({error}); export the weights again") from error

@@ -1,0 +1,121 @@
+"""The network: densely connected blocks with squeeze-excitation, after Cochlear.ai's DCASE 2018 winner."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The size of the network. The defaults are the silver solution's: 20.9 M parameters with 80 labels."""
+
+    n_labels: int
+    """Outputs."""
+    n_mels: int = 256
+    """Bands of the input."""
+    crop_frames: int = 256
+    """Frames of the input in training and in the views; the network itself takes any longer input."""
+    width: int = 16
+    """Channels that enter the first block; a block adds as many as enter it, up to 32 times this."""
+    depth: int = 8
+    """Dense blocks."""
+    squeeze: int = 2
+    """Squeeze-excitation passes through 1/squeeze of the channels."""
+    n_heads: int = 8
+    """Linear heads, averaged; each sees its own dropout in training."""
+    dropout: float = 0.0
+    """Share of the last features that a head does not see in training."""
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that no network can be built with."""
+        for name in ("n_labels", "n_mels", "crop_frames", "width", "depth", "squeeze", "n_heads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if self.width < 2:
+            raise ValueError("width is 1, expected at least 2: the input itself is the first channel")
+
+    @property
+    def mel_poolings(self) -> int:
+        """How many blocks halve the bands: all of them, while there is more than one band left."""
+        return min(self.depth, self.n_mels.bit_length() - 1)
+
+    @property
+    def frame_poolings(self) -> int:
+        """How many blocks halve the frames."""
+        return min(self.depth, self.crop_frames.bit_length() - 1)
+
+    @property
+    def grid_frames(self) -> int:
+        """Frames of the shortest input that the poolings leave something of."""
+        return 1 << self.frame_poolings
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales each channel by a gate that all channels' means decide (Hu et al. 2018)."""
+
+    def __init__(self, channels: int, squeeze: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // squeeze)
+        self.squeeze = nn.Linear(channels, hidden)
+        self.excite = nn.Linear(hidden, channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[batch, channels, mels, frames] to the same."""
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean(dim=(2, 3))))))
+        return x * gate[:, :, None, None]
+
+
+class DenseBlock(nn.Module):
+    """BN-ReLU-1x1, BN-ReLU-3x3, squeeze-excitation, joined with the block's input, then max-pooled.
+
+    Max-pooling works channel by channel, so the parts are pooled before they are joined: the same result from a
+    quarter of the copying.
+    """
+
+    def __init__(self, channels: int, growth: int, squeeze: int, pool: tuple[int, int]) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, growth, 3, padding=1, bias=False)
+        self.gate = SqueezeExcitation(growth, squeeze)
+        self.pool = pool
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[batch, channels, mels, frames] to [batch, channels + growth, mels // pool[0], frames // pool[1]]."""
+        new = self.conv1(F.relu(self.norm1(x)))
+        new = self.gate(self.conv2(F.relu(self.norm2(new))))
+        return torch.cat([F.max_pool2d(x, self.pool), F.max_pool2d(new, self.pool)], dim=1)
+
+
+class SEDenseNet(nn.Module):
+    """Normalised spectrograms to logits."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = nn.Conv2d(1, config.width - 1, 3, padding=1, bias=False)
+        blocks, channels = [], config.width
+        for index in range(config.depth):
+            growth = min(channels, 32 * config.width)
+            pool = (2 if index < config.mel_poolings else 1, 2 if index < config.frame_poolings else 1)
+            blocks.append(DenseBlock(channels, growth, config.squeeze, pool))
+            channels += growth
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.BatchNorm2d(channels)
+        self.heads = nn.ModuleList(nn.Linear(channels, config.n_labels) for _ in range(config.n_heads))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[batch, 1, mels, frames] float32 with frames >= config.grid_frames to logits, [batch, labels] float32."""
+        x = torch.cat([x, self.stem(x)], dim=1)
+        for block in self.blocks:
+            x = block(x)
+        features = F.relu(self.norm(x)).mean(dim=(2, 3))
+        dropped = (F.dropout(features, self.config.dropout, self.training) for _ in self.heads)
+        logits = [head(part) for head, part in zip(self.heads, dropped, strict=True)]
+        return torch.stack(logits).mean(dim=0).float()

@@ -1,0 +1,84 @@
+"""submission.csv: complete, checked, and replaced by a rename, so that a valid one is there at every moment.
+
+Only the standard library is imported here: the first submission is written before anything else is loaded.
+"""
+
+import csv
+import io
+import math
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from kernel_src.clips import ClipList
+from kernel_src.errors import KernelError
+
+SUBMISSION_NAME = "submission.csv"
+
+
+class Submission:
+    """The submission of one run.
+
+    Args:
+        folder: where submission.csv goes.
+        clips: its rows and columns.
+    """
+
+    def __init__(self, folder: Path, clips: ClipList) -> None:
+        self.path = folder / SUBMISSION_NAME
+        self._clips = clips
+        self._lock = threading.Lock()
+        self._version = -1
+
+    def write(self, rows: Iterable[Sequence[float]], version: int, lock_timeout_s: float = -1) -> bool:
+        """Writes all rows, unless a newer version is there already.
+
+        Args:
+            rows: [clips, labels] values in the order of the clip list.
+            version: grows with each write; a late writer with an older one changes nothing.
+            lock_timeout_s: how long to wait for a writer that is under way; -1 for as long as it takes.
+
+        Returns:
+            Whether these rows are now the submission.
+
+        Raises:
+            KernelError: the rows do not fit the clip list, or a value is not finite.
+            OSError: the disk does not take the file; the old submission is still there.
+        """
+        text = self._as_csv(rows)
+        if not self._lock.acquire(timeout=lock_timeout_s):
+            return False
+        try:
+            if version <= self._version:
+                return False
+            part = self.path.with_name(f".{self.path.name}.{version}.part")
+            try:
+                _write_durably(part, text)
+                part.replace(self.path)
+            except OSError:
+                part.unlink(missing_ok=True)
+                raise
+            self._version = version
+            return True
+        finally:
+            self._lock.release()
+
+    def _as_csv(self, rows: Iterable[Sequence[float]]) -> str:
+        clips = self._clips
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["fname", *clips.labels])
+        for fname, row in zip(clips.fnames, rows, strict=True):
+            if len(row) != len(clips.labels) or not all(map(math.isfinite, row)):
+                raise KernelError(f"{self.path}: the row of {fname} must be {len(clips.labels)} finite numbers")
+            # 17 digits tell all doubles apart: rounding would tie labels, and ties cost score.
+            writer.writerow([fname, *(f"{value:.17g}" for value in row)])
+        return out.getvalue()
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,125 @@
+"""The windows of a spectrogram that the passes look at.
+
+A clip's views are a fixed sequence: first windows that cover it end to end, then windows half-way between those, then
+windows zoomed in on the low or the high bands. Every window of a clip is another one: a short clip has few.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+
+Float32 = npt.NDArray[np.float32]
+Spectrogram = npt.NDArray[np.float16]
+
+MAX_VIEWS = 16
+"""The longest sequence; 16 windows end to end cover 64 s at the silver solution's settings."""
+
+ZOOM = 1.1
+"""How far zoomed windows are enlarged, along time and bands alike: the silver solution's."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a spectrogram, stretched to the network's input size."""
+
+    start_frames: int
+    """The first frame; may lie before the clip, where there is padding."""
+    length_frames: int
+    """Frames before stretching; may reach past the clip's end."""
+    first_mel: int
+    """The lowest band."""
+    n_mels: int
+    """Bands before stretching."""
+
+
+def windows(n_frames: int, crop_frames: int, n_mels: int) -> list[Window]:
+    """The views of a clip, in the order in which they are worth looking at.
+
+    Args:
+        n_frames: the clip's length.
+        crop_frames: the length of the network's input.
+        n_mels: the bands of the clip and of the input.
+
+    Returns:
+        At least one and at most `MAX_VIEWS` windows, all different.
+    """
+    if n_frames <= crop_frames:
+        cover = [(n_frames - crop_frames) // 2]  # in the middle, padding on both sides
+        between: list[int] = []
+    else:
+        n_cover = min(MAX_VIEWS, math.ceil(n_frames / crop_frames))
+        cover = _spread(0, n_frames - crop_frames, n_cover)
+        between = [(low + high) // 2 for low, high in itertools.pairwise(cover)]
+    whole = [Window(start, crop_frames, 0, n_mels) for start in (*_coarse_to_fine(cover), *_coarse_to_fine(between))]
+    zoomed = _zoomed_windows(n_frames, round(crop_frames / ZOOM), n_mels)
+    return list(dict.fromkeys([*whole, *zoomed]))[:MAX_VIEWS]
+
+
+def _zoomed_windows(n_frames: int, length_frames: int, n_mels: int) -> list[Window]:
+    """Zoomed windows over the whole clip, each with the low and, a round later, with the high bands or the reverse."""
+    n_bands = round(n_mels / ZOOM)
+    edges = sorted((0, n_frames - length_frames))
+    starts = _coarse_to_fine(_spread(edges[0], edges[1], max(2, math.ceil(n_frames / length_frames))))
+    first_mels = (0, n_mels - n_bands)
+    return [
+        Window(start, length_frames, first_mels[(index + turn) % 2], n_bands)
+        for turn in (0, 1)
+        for index, start in enumerate(starts)
+    ]
+
+
+def _spread(first: int, last: int, count: int) -> list[int]:
+    """`count` whole numbers from `first` to `last`, as even as can be."""
+    return [round(first + (last - first) * index / (count - 1)) for index in range(count)]
+
+
+def _coarse_to_fine(items: Sequence[int]) -> list[int]:
+    """The same items, ordered so that each beginning of the list is spread over the whole."""
+    bits = max(1, (len(items) - 1).bit_length())
+    return [items[i] for i in sorted(range(len(items)), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))]
+
+
+def cut(spectrogram: Spectrogram, window: Window, silence: float) -> Float32:
+    """The part of a spectrogram that a window shows, before stretching.
+
+    Args:
+        spectrogram: [mels, frames] float16.
+        window: may reach beyond the clip at both ends.
+        silence: the value beyond the ends.
+
+    Returns:
+        [window.n_mels, window.length_frames] float32.
+    """
+    n_frames = spectrogram.shape[1]
+    part = np.full((window.n_mels, window.length_frames), silence, np.float32)
+    first, last = max(0, window.start_frames), min(n_frames, window.start_frames + window.length_frames)
+    bands = slice(window.first_mel, window.first_mel + window.n_mels)
+    part[:, first - window.start_frames : last - window.start_frames] = spectrogram[bands, first:last]
+    return part
+
+
+def stretch(parts: Sequence[Float32], n_mels: int, crop_frames: int) -> torch.Tensor:
+    """Parts of any size, each stretched to the network's input.
+
+    Args:
+        parts: each [bands, frames] float32.
+        n_mels: bands of the result.
+        crop_frames: frames of the result.
+
+    Returns:
+        [batch, 1, n_mels, crop_frames] float32.
+    """
+    batch = torch.empty(len(parts), 1, n_mels, crop_frames)
+    for row, part in zip(batch, parts, strict=True):
+        source = torch.from_numpy(part)
+        if source.shape == row.shape[1:]:
+            row[0] = source
+        else:
+            row[0] = F.interpolate(source[None, None], row.shape[1:], mode="bilinear", align_corners=False)[0, 0]
+    return batch

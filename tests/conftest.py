@@ -1,0 +1,62 @@
+"""Folders that several test files start from."""
+
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from sample_data import LABELS, make_weights, tone, write_table
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--recordings DIR` lets some tests look at real recordings too."""
+    parser.addoption("--recordings", type=Path, help="a data set of real recordings in the competition's layout")
+
+
+@pytest.fixture
+def recordings(request: pytest.FixtureRequest) -> Path:
+    """The folder of real recordings that was given, else the test is skipped."""
+    folder: Path | None = request.config.getoption("--recordings")
+    if folder is None:
+        pytest.skip("needs real recordings: pytest --recordings DIR, or make test RECORDINGS=DIR")
+    return folder
+
+
+@pytest.fixture
+def competition(tmp_path: Path) -> Path:
+    """A folder in the competition's layout with six good test clips."""
+    folder = tmp_path / "input" / "freesound-audio-tagging-2019"
+    (folder / "test").mkdir(parents=True)
+    names = [f"{index:08x}.wav" for index in range(6)]
+    for index, name in enumerate(names):
+        soundfile.write(folder / "test" / name, tone(0.4 + index, 200.0 * (index + 1)), 44_100)
+    write_table(
+        folder / "sample_submission.csv",
+        ["fname," + ",".join(LABELS), *(f"{name},0,0,0" for name in names)],
+    )
+    return folder
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Weights of two members for the labels of `competition`, mounted where the kernel looks."""
+    folder = tmp_path / "input" / "hourglass-weights"
+    make_weights(folder)
+    return folder
+
+
+@pytest.fixture
+def training_data(tmp_path: Path) -> Path:
+    """A curated split of 24 short clips whose pitch tells the label."""
+    folder = tmp_path / "data"
+    (folder / "train_curated").mkdir(parents=True)
+    rows = ["fname,labels"]
+    for index in range(24):
+        label = index % 3
+        name = f"{index:08x}.wav"
+        soundfile.write(folder / "train_curated" / name, tone(0.5, 300.0 * 3**label + index), 44_100)
+        labels = LABELS[label] if index % 4 else f'"{LABELS[label]},{LABELS[(label + 1) % 3]}"'
+        rows.append(f"{name},{labels}")
+    write_table(folder / "train_curated.csv", rows)
+    write_table(folder / "sample_submission.csv", ["fname," + ",".join(LABELS), "ffffffff.wav,0,0,0"])
+    return folder

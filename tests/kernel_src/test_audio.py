@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernel_src.audio import read_waveform, trim_silence
+from kernel_src.errors import ClipError
+from sample_data import tone
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths=st.tuples(*[st.integers(0, 6000)] * 3).filter(lambda parts: sum(parts) > 0),
+    level_db=st.floats(-80, -40),
+    seed=st.integers(0, 99),
+)
+def test_trimming_is_librosas(lengths: tuple[int, int, int], level_db: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    quiet = np.float32(10 ** (level_db / 20))
+    parts = [rng.standard_normal(length).astype(np.float32) for length in lengths]
+    waveform = np.concatenate([parts[0] * quiet, parts[1], parts[2] * quiet])
+    np.testing.assert_array_equal(trim_silence(waveform, 60.0), librosa.effects.trim(waveform)[0])
+
+
+def test_a_silent_clip_is_kept_whole() -> None:
+    assert len(trim_silence(np.zeros(5000, np.float32), 60.0)) == 5000
+
+
+def test_an_8_khz_stereo_float_file_becomes_mono_at_the_wanted_rate(tmp_path: Path) -> None:
+    path = tmp_path / "old.wav"
+    one = tone(1.0, 440, rate_hz=8000)
+    soundfile.write(path, np.stack([one, np.zeros_like(one)], axis=1), 8000, subtype="FLOAT")
+    waveform = read_waveform(path, 44_100, trim_top_db=None)
+    assert waveform.dtype == np.float32
+    assert waveform.shape == (44_100,)
+    peak_hz = np.argmax(np.abs(np.fft.rfft(waveform)))  # one second: bins are hertz
+    assert peak_hz == 440
+    assert np.abs(waveform).max() == pytest.approx(0.15, rel=0.2)  # the mean of 0.3 and silence
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg"])
+def test_any_format_that_libsndfile_reads_will_do(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"clip.{kind}"
+    soundfile.write(path, tone(0.5), 44_100)
+    assert len(read_waveform(path, 44_100, None)) == pytest.approx(22_050, abs=2000)
+
+
+def test_samples_that_are_not_finite_count_as_silence(tmp_path: Path) -> None:
+    path = tmp_path / "gaps.wav"
+    waveform = tone(0.1)
+    waveform[100:200] = np.nan
+    soundfile.write(path, waveform, 44_100, subtype="FLOAT")
+    read = read_waveform(path, 44_100, None)
+    assert (read[100:200] == 0).all()
+    np.testing.assert_array_equal(read[:100], waveform[:100])
+
+
+def test_what_cannot_be_used_is_an_error_that_names_the_clip(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0, np.float32), 44_100)
+    soundfile.write(tmp_path / "nan.wav", np.full(100, np.nan, np.float32), 44_100, subtype="FLOAT")
+    (tmp_path / "text.wav").write_text("this is no sound")
+    (tmp_path / "nothing.wav").touch()
+    reasons = {}
+    for name in ("empty", "nan", "text", "nothing", "missing"):
+        with pytest.raises(ClipError, match=name) as caught:
+            read_waveform(tmp_path / f"{name}.wav", 44_100, 60.0)
+        reasons[name] = caught.value.reason
+    assert reasons["missing"] == "the file is missing"
+    assert reasons["empty"] == "has no samples"
+    assert reasons["nan"] == "has no finite sample"
+    assert "decoded" in reasons["text"]

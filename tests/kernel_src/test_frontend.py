@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import librosa
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from kernel_src.frontend import FrontendConfig, decibels, mel_energies, pcen, spectrogram
+from sample_data import tone
+
+Float32 = npt.NDArray[np.float32]
+SILVER = FrontendConfig()
+
+
+def librosa_mel(waveform: Float32, config: FrontendConfig) -> Float32:
+    mel: Float32 = librosa.feature.melspectrogram(
+        y=waveform,
+        sr=config.sample_rate_hz,
+        n_mels=config.n_mels,
+        n_fft=config.n_fft,
+        hop_length=config.hop_samples,
+        fmin=config.fmin_hz,
+        fmax=config.fmax_hz,
+        power=config.power,
+    )
+    return mel
+
+
+def librosa_pcen(waveform: Float32, config: FrontendConfig) -> Float32:
+    result: Float32 = librosa.pcen(
+        librosa_mel(waveform, config),
+        sr=config.sample_rate_hz,
+        hop_length=config.hop_samples,
+        gain=config.pcen_gain,
+        bias=config.pcen_bias,
+        power=config.pcen_power,
+        time_constant=config.pcen_time_constant_s,
+        eps=config.pcen_eps,
+    )
+    return result
+
+
+def chirp_and_clicks() -> Float32:
+    waveform: Float32 = librosa.chirp(fmin=50, fmax=20_000, sr=44_100, duration=3).astype(np.float32)
+    waveform[::11_025] += 1
+    return waveform
+
+
+MADE_UP = {
+    "tone": tone(2.0),
+    "noise": np.random.default_rng(0).standard_normal(100_000).astype(np.float32),
+    "chirp and clicks": chirp_and_clicks(),
+    "silence, then a sound": np.concatenate([np.zeros(44_100, np.float32), tone(1.0)]),
+    "silence": np.zeros(20_000, np.float32),
+    "exactly a hop": tone(1.0)[: 689 * 10],
+    "one sample": np.ones(1, np.float32),
+}
+
+
+@pytest.mark.filterwarnings("ignore:n_fft=.* is too large:UserWarning")
+@pytest.mark.parametrize("name", MADE_UP)
+def test_pcen_of_made_up_signals_is_librosas(name: str) -> None:
+    mine = pcen(mel_energies(MADE_UP[name], SILVER), SILVER)
+    np.testing.assert_allclose(mine, librosa_pcen(MADE_UP[name], SILVER), atol=1e-4, rtol=0)
+
+
+def test_pcen_of_real_recordings_is_librosas(recordings: Path) -> None:
+    clips = sorted(path for kind in ("wav", "ogg", "flac") for path in recordings.glob(f"test/*.{kind}"))[:20]
+    assert clips
+    for path in clips:
+        waveform = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1)
+        mine = pcen(mel_energies(waveform, SILVER), SILVER)
+        np.testing.assert_allclose(mine, librosa_pcen(waveform, SILVER), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FrontendConfig(n_mels=64, n_fft=2048, hop_samples=512),
+        FrontendConfig(n_mels=40, n_fft=1000, hop_samples=333, fmin_hz=50, fmax_hz=8000, power=1.0),
+        FrontendConfig(sample_rate_hz=16_000, n_mels=32, n_fft=512, hop_samples=160, fmax_hz=8000),
+    ],
+    ids=["small", "odd", "16 kHz"],
+)
+def test_other_settings_are_librosas_too(config: FrontendConfig) -> None:
+    waveform = chirp_and_clicks()
+    energies = mel_energies(waveform, config)
+    np.testing.assert_allclose(energies, librosa_mel(waveform, config), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(pcen(energies, config), librosa_pcen(waveform, config), atol=1e-4, rtol=0)
+
+
+def test_decibels_are_librosas() -> None:
+    energies = librosa_mel(MADE_UP["noise"], SILVER)
+    np.testing.assert_allclose(decibels(energies), librosa.power_to_db(energies, top_db=None), atol=1e-4, rtol=0)
+
+
+def test_the_first_frame_of_pcen_starts_from_an_energy_of_one() -> None:
+    """A band whose energy is 1 from the first frame on is in balance at once: the smoothed energy stays 1."""
+    steady = np.ones((4, 20), np.float32)
+    result = pcen(steady, SILVER)
+    expected = (1 / (SILVER.pcen_eps + 1) ** 0.6 + 0.1) ** 0.2 - 0.1**0.2
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_a_spectrogram_is_float16_with_a_frame_for_each_hop() -> None:
+    result = spectrogram(tone(1.0), SILVER)
+    assert result.dtype == np.float16
+    assert result.shape == (256, 1 + 44_100 // 689)
+
+
+def test_rounding_to_float16_costs_at_most_two_thousandths() -> None:
+    waveform = MADE_UP["chirp and clicks"]
+    exact = pcen(mel_energies(waveform, SILVER), SILVER)
+    assert np.abs(spectrogram(waveform, SILVER) - exact).max() <= 2e-3
+
+
+def test_silence_has_the_value_that_padding_has() -> None:
+    for config in (SILVER, FrontendConfig(scaling="db")):
+        result = spectrogram(np.zeros(44_100, np.float32), config)
+        assert (result == config.silence).all()
+
+
+def test_settings_differ_in_their_fingerprint() -> None:
+    assert SILVER.fingerprint == FrontendConfig().fingerprint
+    assert SILVER.fingerprint != FrontendConfig(pcen_gain=0.7).fingerprint

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel_src.views import MAX_VIEWS, Window, cut, stretch, windows
+
+FRAMES = st.integers(1, 3000)
+
+
+@given(FRAMES)
+def test_a_clip_is_covered_end_to_end_before_anything_is_seen_twice(n_frames: int) -> None:
+    crop = 256
+    n_cover = -(-n_frames // crop)
+    if n_cover > MAX_VIEWS:
+        return
+    seen = np.zeros(n_frames, bool)
+    for window in windows(n_frames, crop, 128)[:n_cover]:
+        seen[max(0, window.start_frames) : window.start_frames + window.length_frames] = True
+        assert window.n_mels == 128
+    assert seen.all()
+
+
+@given(FRAMES)
+def test_no_clip_is_given_the_same_window_twice(n_frames: int) -> None:
+    found = windows(n_frames, 256, 128)
+    assert 1 <= len(found) <= MAX_VIEWS
+    assert len(set(found)) == len(found)
+
+
+@given(FRAMES)
+def test_every_window_shows_some_of_the_clip(n_frames: int) -> None:
+    for window in windows(n_frames, 256, 128):
+        assert window.start_frames < n_frames
+        assert window.start_frames + window.length_frames > 0
+        assert 0 <= window.first_mel <= window.first_mel + window.n_mels <= 128
+
+
+def test_a_short_clip_has_few_views_and_lies_in_the_middle_of_the_first() -> None:
+    found = windows(100, 256, 128)
+    assert found[0] == Window(start_frames=-78, length_frames=256, first_mel=0, n_mels=128)
+    assert len(found) == 5
+
+
+def test_the_first_views_of_a_long_clip_lie_far_apart() -> None:
+    starts = [window.start_frames for window in windows(8 * 256, 256, 128)[:3]]
+    assert starts == [0, 1024, 512]
+
+
+def test_a_cut_is_padded_with_silence_on_both_sides() -> None:
+    spectrogram = np.arange(6, dtype=np.float16).reshape(2, 3)
+    part = cut(spectrogram, Window(start_frames=-1, length_frames=5, first_mel=1, n_mels=1), silence=-7.0)
+    np.testing.assert_array_equal(part, [[-7, 3, 4, 5, -7]])
+
+
+def test_a_part_of_the_right_size_is_not_changed_by_stretching() -> None:
+    part = np.random.default_rng(0).random((8, 16), np.float32)
+    np.testing.assert_array_equal(stretch([part], 8, 16)[0, 0].numpy(), part)
+
+
+def test_a_smaller_part_is_enlarged() -> None:
+    part = np.array([[0.0, 1.0]], np.float32)
+    assert stretch([part], 1, 4)[0, 0, 0].tolist() == pytest.approx([0.0, 0.25, 0.75, 1.0])

@@ -1,0 +1,58 @@
+"""Clips, tables and weights that tests make for themselves: small, and as real as what a user has."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import save_file
+
+from kernel_src.frontend import FrontendConfig
+from kernel_src.manifest import Manifest, Member, sha256_of, write_manifest
+from kernel_src.model import ModelConfig, SEDenseNet
+
+LABELS = ("Bark", "Meow", "Purr")
+SMALL_FRONTEND = FrontendConfig(n_mels=16, n_fft=2048, hop_samples=1378)
+
+
+def tone(seconds_s: float, pitch_hz: float = 440.0, rate_hz: int = 44_100) -> npt.NDArray[np.float32]:
+    """A tone with a little noise, [samples] float32."""
+    rng = np.random.default_rng(round(pitch_hz))
+    t_s = np.arange(round(seconds_s * rate_hz)) / rate_hz
+    wave = 0.3 * np.sin(2 * np.pi * pitch_hz * t_s) + 0.01 * rng.standard_normal(len(t_s))
+    return wave.astype(np.float32)
+
+
+def write_table(path: Path, rows: list[str]) -> None:
+    """Writes the lines of a csv file."""
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def make_weights(folder: Path, n_members: int = 2, labels: tuple[str, ...] = LABELS) -> Manifest:
+    """Untrained networks in a real weights folder: they compute as trained ones do."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = ModelConfig(n_labels=len(labels), n_mels=16, crop_frames=32, width=4, depth=3)
+    members = []
+    for fold in range(n_members):
+        torch.manual_seed(fold)
+        file = folder / f"fold{fold}-curated.safetensors"
+        save_file(SEDenseNet(config).state_dict(), file)
+        members.append(
+            Member(
+                id=f"fold{fold}-curated",
+                file=file.name,
+                sha256=sha256_of(file),
+                fold=fold,
+                stage="curated",
+                frontend=asdict(SMALL_FRONTEND),
+                model=asdict(config),
+                mean=0.5,
+                std=0.5,
+                oof_lwlrap=0.5 + 0.1 * fold,
+            )
+        )
+    priors = tuple(0.1 * (index + 1) for index in range(len(labels)))
+    manifest = Manifest(labels, priors, tuple(members), {"recipe": "none"})
+    write_manifest(folder, manifest)
+    return manifest

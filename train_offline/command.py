@@ -1,0 +1,99 @@
+"""The commands of `python -m train_offline`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kernel_src.before_torch import prepare_for_torch
+from kernel_src.errors import KernelError
+from train_offline.recipes import RECIPES, SIZES
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 2 for bad input, with one line that says what to do."""
+    options = _parser().parse_args(arguments)
+    prepare_for_torch()
+    try:
+        options.command(options)
+    except KernelError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; finished folds are kept, the same command goes on with the next", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m train_offline", description="From recordings to fold weights.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo-data", help="make a small labelled data set to try everything on")
+    demo.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
+    demo.add_argument("--seed", type=int, default=0)
+    demo.set_defaults(command=_demo_data)
+
+    sizes = "; ".join(f"{size.name}: {size.for_whom}" for size in SIZES.values())
+    train = commands.add_parser("train", help="train the folds of a recipe")
+    train.add_argument("--data", type=Path, required=True, help="a folder in the competition's layout")
+    train.add_argument("--recipe", choices=sorted(RECIPES), default="silver", help="how (default: silver)")
+    train.add_argument("--size", choices=sorted(SIZES), default="small", help=f"how much (default: small). {sizes}")
+    train.add_argument("--folds", type=_fold_list, default=(), help="such as 0,1 (default: all)")
+    train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--again", action="store_true", help="train anew what the weights folder has already")
+    train.set_defaults(command=_train)
+
+    evaluate = commands.add_parser("evaluate", help="out-of-fold lwlrap of a weights folder, overall and per label")
+    evaluate.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
+    evaluate.add_argument("--weights", type=Path, default=Path("weights"))
+    evaluate.set_defaults(command=_evaluate)
+    return parser
+
+
+def _fold_list(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected fold numbers such as 0,1, got {text!r}") from error
+
+
+# Each command imports its own modules: torch takes seconds to load, and demo-data does without.
+
+
+def _demo_data(options: argparse.Namespace) -> None:
+    from train_offline.demo_data import write_demo_data  # noqa: PLC0415
+
+    write_demo_data(options.out, seed=options.seed)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from train_offline.training import TrainingSettings, train  # noqa: PLC0415
+
+    members = train(
+        TrainingSettings(
+            data=options.data,
+            out=options.out,
+            recipe=RECIPES[options.recipe],
+            size=SIZES[options.size],
+            folds=options.folds,
+            seed=options.seed,
+            again=options.again,
+        )
+    )
+    print(f"{len(members)} networks in {options.out}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from train_offline.out_of_fold import score_weights  # noqa: PLC0415
+
+    score = score_weights(options.data, options.weights)
+    width = max(map(len, score.labels))
+    for label, value, count in sorted(
+        zip(score.labels, score.per_label, score.counts, strict=True), key=lambda row: row[1]
+    ):
+        print(f"{label:{width}}  {value:.4f}  {count:5d} clips")
+    for name, result in score.members.items():
+        print(f"{name}: lwlrap {result.lwlrap:.4f}")
+    print(f"out-of-fold lwlrap {score.lwlrap:.4f}")
