@@ -6,7 +6,7 @@ Only the standard library is imported here: the priors are the first submission,
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,13 +78,26 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest(
             labels=tuple(content["labels"]),
             priors=tuple(float(prior) for prior in content["priors"]),
-            members=tuple(Member(**member) for member in content["members"]),
+            members=tuple(_read_member(member) for member in content["members"]),
             created_with=content["created_with"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise KernelError(f"{path}: does not fit this version ({error}); export the weights again") from error
     _check(path, manifest)
     return manifest
+
+
+def _read_member(values: Mapping[str, Any]) -> Member:
+    """One entry of the manifest; raises TypeError or ValueError where it does not fit."""
+    member = Member(**values)
+    score = member.oof_lwlrap
+    return replace(
+        member,
+        mean=float(member.mean),
+        std=float(member.std),
+        oof_lwlrap=None if score is None else float(score),
+        view_gains=tuple(map(float, member.view_gains)),
+    )
 
 
 def _check(path: Path, manifest: Manifest) -> None:

@@ -19,7 +19,7 @@ from kernel_src.memory import memory_reader
 from kernel_src.overrides import RunSettings
 from kernel_src.plan import PassPlan, passes
 from kernel_src.predict import BatchResult, PassRunner
-from kernel_src.store import SpectrogramStore, store_settings
+from kernel_src.store import SpectrogramStore, StoreSettings
 from kernel_src.views import windows
 from kernel_src.weights import LoadedMember, device_name, load_member, pick_device
 from kernel_src.writer import SubmissionWriter
@@ -98,7 +98,13 @@ class Tagger:
         return members
 
     def _open_store(self) -> SpectrogramStore:
-        settings = store_settings(self._settings.limits)
+        limits = self._settings.limits
+        settings = StoreSettings(
+            limit_bytes=limits.memory_bytes,
+            memory_reserve_bytes=limits.memory_reserve_bytes,
+            disk_bytes=limits.disk_bytes,
+            disk_reserve_bytes=limits.disk_reserve_bytes,
+        )
         return SpectrogramStore(settings, memory_reader(), self._settings.working_dir, self._events)
 
     def _make_passes(self, members: Sequence[LoadedMember], source: SpectrogramSource, columns: list[int]) -> Outcome:

@@ -1,0 +1,226 @@
+"""The runtime as Kaggle starts it: a process of its own, with real clips and weights."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from kernel_src import run as run_module
+from kernel_src.overrides import OVERRIDES_VARIABLE, RERUN_VARIABLE
+from sample_data import LABELS, make_weights, tone, write_table
+
+PRIORS = [0.1, 0.2, 0.3]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    working: Path
+
+    @property
+    def rows(self) -> dict[str, list[float]]:
+        """The submission, by clip."""
+        with (self.working / "submission.csv").open(newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == ["fname", *LABELS]
+        return {row[0]: [float(value) for value in row[1:]] for row in rows}
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The event log."""
+        return [json.loads(line) for line in (self.working / "run.jsonl").read_text().splitlines()]
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        """All events of one name."""
+        return [entry for entry in self.events if entry["event"] == event]
+
+
+def environment(root: Path, *, rerun: bool, **overrides: object) -> dict[str, str]:
+    folders = {"input_dir": str(root / "input"), "working_dir": str(root / "working")}
+    variables = {**os.environ, OVERRIDES_VARIABLE: json.dumps({**folders, **overrides})}
+    return {**variables, RERUN_VARIABLE: "1"} if rerun else variables
+
+
+def run_kernel(root: Path, *, rerun: bool = False, **overrides: object) -> Finished:
+    done = subprocess.run(
+        [sys.executable, "-m", "kernel_src.run"],
+        env=environment(root, rerun=rerun, **overrides),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr, root / "working")
+
+
+def is_tagged(row: list[float]) -> bool:
+    return row != pytest.approx(PRIORS)
+
+
+@pytest.mark.usefixtures("weights")
+def test_every_clip_is_tagged_by_every_member_and_view(competition: Path, tmp_path: Path) -> None:
+    done = run_kernel(tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert set(done.rows) == {path.name for path in (competition / "test").iterdir()}
+    assert all(is_tagged(row) for row in done.rows.values())
+    names = [entry["event"] for entry in done.events]
+    assert names.index("prior_written") < names.index("weights_loaded") < names.index("pass_done")
+    assert names[-1] == "run_ended"
+    first = done.named("pass_done")[:2]
+    assert [(entry["member"], entry["view"]) for entry in first] == [("fold1-curated", 0), ("fold0-curated", 0)]
+
+
+@pytest.mark.usefixtures("weights")
+def test_unusable_clips_cost_their_own_score_and_strange_ones_nothing(competition: Path, tmp_path: Path) -> None:
+    test, names = competition / "test", sorted(path.name for path in (competition / "test").iterdir())
+    (test / names[0]).write_text("no sound")
+    soundfile.write(test / names[1], np.zeros(0, np.float32), 44_100)
+    soundfile.write(test / names[2], np.full(5000, np.nan, np.float32), 44_100, subtype="FLOAT")
+    (test / names[3]).unlink()
+    strange = {"silent.wav": np.zeros(44_100), "50ms.wav": tone(0.05), "10min.wav": np.tile(tone(10.0), 60)}
+    for name, waveform in strange.items():
+        soundfile.write(test / name, waveform, 44_100)
+    stereo = np.stack([tone(1.0, rate_hz=8000)] * 2, axis=1)
+    soundfile.write(test / "8khz.wav", stereo, 8000, subtype="FLOAT")
+    rows = [f"{name},0,0,0" for name in (*names, *strange, "8khz.wav")]
+    write_table(competition / "sample_submission.csv", ["fname," + ",".join(LABELS), *rows])
+
+    done = run_kernel(tmp_path, passes=2)
+    assert done.exit_code == 0, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert {name for name, row in done.rows.items() if not is_tagged(row)} == set(names[:4])
+    assert sorted(entry["fname"] for entry in done.named("clip_failed")) == names[:4]
+
+
+@pytest.mark.usefixtures("competition", "weights")
+def test_the_same_seed_and_passes_give_the_same_bytes(tmp_path: Path) -> None:
+    texts = []
+    for _ in range(2):
+        run_kernel(tmp_path, passes=3, seed=5)
+        texts.append((tmp_path / "working" / "submission.csv").read_bytes())
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_placeholder_test_set_without_clips_is_normal(competition: Path, tmp_path: Path) -> None:
+    write_table(competition / "sample_submission.csv", ["fname," + ",".join(LABELS)])
+    done = run_kernel(tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert done.rows == {}
+
+
+@pytest.mark.usefixtures("competition")
+def test_a_damaged_member_is_left_out_and_the_others_go_on(weights: Path, tmp_path: Path) -> None:
+    (weights / "fold1-curated.safetensors").write_bytes(b"damaged")
+    done = run_kernel(tmp_path, passes=2)
+    assert done.exit_code == 0, done.stderr
+    assert [entry["member"] for entry in done.named("member_failed")] == ["fold1-curated"]
+    assert all(is_tagged(row) for row in done.rows.values())
+
+
+@pytest.mark.usefixtures("competition")
+def test_weights_for_other_labels_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    make_weights(tmp_path / "input" / "hourglass-weights", labels=("Bark", "Meow", "Growl"))
+    done = run_kernel(tmp_path)
+    assert done.exit_code == 2
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Growl" in done.stderr
+    assert run_kernel(tmp_path, rerun=True).exit_code == 0
+
+
+@pytest.mark.usefixtures("competition", "weights")
+@pytest.mark.parametrize("time_s", [0.5, 14.0])
+def test_too_little_time_still_gives_a_valid_submission_in_time(tmp_path: Path, time_s: float) -> None:
+    began_s = time.monotonic()
+    done = run_kernel(tmp_path, time_s=time_s)
+    assert done.exit_code == 0, done.stderr
+    assert time.monotonic() - began_s < max(time_s, 3.0)  # a process needs a moment to start and to leave
+    assert len(done.rows) == 6
+
+
+@pytest.fixture
+def long_run(competition: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run with passes for minutes, which has finished some of them."""
+    names = [f"{path.name}" for path in sorted((competition / "test").iterdir())]
+    for index in range(60):
+        os.link(competition / "test" / names[index % 6], competition / "test" / f"copy{index}.wav")
+    rows = [f"{path.name},0,0,0" for path in sorted((competition / "test").iterdir())]
+    write_table(competition / "sample_submission.csv", ["fname," + ",".join(LABELS), *rows])
+    make_weights(tmp_path / "input" / "hourglass-weights", n_members=60)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "kernel_src.run"],
+        env=environment(tmp_path, rerun=True),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    for line in run.stdout:
+        if "pass done" in line:
+            break
+    yield run
+    run.kill()
+    run.stdout.close()
+    run.wait()
+
+
+def test_sigterm_writes_the_newest_blend_and_leaves_within_two_seconds(
+    long_run: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    time.sleep(0.3)
+    began_s = time.monotonic()
+    long_run.send_signal(signal.SIGTERM)
+    assert long_run.wait(10) == 0
+    assert time.monotonic() - began_s < 2
+    done = Finished(0, "", "", tmp_path / "working")
+    assert len(done.rows) == 66
+    assert all(is_tagged(row) for row in done.rows.values())
+    assert done.events[-1]["reason"] == "SIGTERM"
+
+
+def test_a_kill_at_any_moment_leaves_a_complete_submission(long_run: subprocess.Popen[str], tmp_path: Path) -> None:
+    time.sleep(0.2)
+    long_run.kill()
+    long_run.wait(10)
+    assert len(Finished(0, "", "", tmp_path / "working").rows) == 66
+
+
+class OwnFaultError(Exception):
+    """Stands for a bug of ours."""
+
+
+@pytest.mark.usefixtures("competition", "weights")
+def test_a_fault_of_our_own_is_loud_on_commit_and_silent_in_the_rerun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OwnFaultError
+
+    monkeypatch.setattr("kernel_src.tagging.Tagger.tag", fail)
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)  # this process keeps its own signals
+    for rerun in (False, True):
+        for name, value in environment(tmp_path, rerun=rerun).items():
+            monkeypatch.setenv(name, value)
+        if rerun:
+            assert run_module.main() == 0
+        else:
+            with pytest.raises(OwnFaultError):
+                run_module.main()
+        done = Finished(0, "", "", tmp_path / "working")
+        assert "OwnFaultError" in done.named("run_failed")[0]["reason"]
+        assert all(not is_tagged(row) for row in done.rows.values())

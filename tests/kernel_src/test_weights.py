@@ -1,0 +1,61 @@
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kernel_src.errors import KernelError
+from kernel_src.manifest import Member, read_manifest, sha256_of
+from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.weights import load_member
+from sample_data import make_weights
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def member(tmp_path: Path) -> Member:
+    return make_weights(tmp_path, n_members=1).members[0]
+
+
+def test_a_member_is_rebuilt_from_the_settings_beside_it(tmp_path: Path, member: Member) -> None:
+    loaded = load_member(tmp_path, member, 3, CPU)
+    assert asdict(loaded.config) == member.model
+    assert asdict(loaded.frontend) == member.frontend
+    assert not loaded.model.training
+    torch.manual_seed(0)  # as make_weights does for fold 0
+    torch.testing.assert_close(loaded.model.state_dict(), SEDenseNet(loaded.config).state_dict())
+
+
+def test_a_single_flipped_byte_is_noticed(tmp_path: Path, member: Member) -> None:
+    path = tmp_path / member.file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(KernelError, match="sha256"):
+        load_member(tmp_path, member, 3, CPU)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path, member: Member) -> None:
+    (tmp_path / member.file).unlink()
+    with pytest.raises(KernelError, match="upload the weights again"):
+        load_member(tmp_path, member, 3, CPU)
+
+
+def test_weights_that_do_not_fit_their_settings_are_one_clear_line(tmp_path: Path, member: Member) -> None:
+    path = tmp_path / member.file
+    save_file(SEDenseNet(ModelConfig(n_labels=3, n_mels=16, crop_frames=32, width=2, depth=3)).state_dict(), path)
+    with pytest.raises(KernelError, match="does not fit its settings") as caught:
+        load_member(tmp_path, replace(member, sha256=sha256_of(path)), 3, CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_outputs_that_do_not_fit_the_labels_are_refused(tmp_path: Path, member: Member) -> None:
+    with pytest.raises(KernelError, match="3 outputs for 5 labels"):
+        load_member(tmp_path, member, 5, CPU)
+
+
+def test_loading_needs_no_pickle(tmp_path: Path, member: Member) -> None:
+    assert read_manifest(tmp_path).members[0].file.endswith(".safetensors")
+    assert (tmp_path / member.file).read_bytes()[8:9] == b"{"  # a JSON header, then plain numbers
