@@ -103,6 +103,7 @@ def _read_rows(table: Path) -> list[dict[str, str]]:
         raise KernelError(f"{table}: expected columns fname and labels, got {reader.fieldnames}")
     if not rows:
         raise KernelError(f"{table}: has no rows; there is nothing to learn from")
-    if incomplete := next((i for i, row in enumerate(rows) if not row["fname"] or not row["labels"]), None):
+    incomplete = next((index for index, row in enumerate(rows) if not row["fname"] or not row["labels"]), None)
+    if incomplete is not None:
         raise KernelError(f"{table}, line {incomplete + 2}: expected a file name and at least one label")
     return rows

@@ -84,8 +84,8 @@ DEMO = Size(
     width=8,
     depth=6,
     n_folds=6,
-    epochs=30,
-    batch_clips=32,
+    epochs=26,
+    batch_clips=16,
 )
 SMALL = Size(
     name="small",

@@ -74,7 +74,8 @@ def train_network(
             loss = loop.step(images, targets)
             if not np.isfinite(loss):
                 raise KernelError(
-                    f"{title}, step {step}: the loss is {loss} on {', '.join(names[:4])}, ...; check them"
+                    f"{title}, step {step}: the loss is {loss} on {', '.join(names)};"
+                    " look at these clips, or lower the recipe's peak_learning_rate"
                 )
             progress.advance(batch_clips, f"epoch {1 + step * size.epochs // steps} of {size.epochs}, loss {loss:.4f}")
     return TrainedNetwork(loop.averaged().cpu().eval(), mean, std)
