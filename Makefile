@@ -22,7 +22,7 @@ venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
 
-.PHONY: help setup demo test test-slow check lint types train evaluate kernel simulate clean
+.PHONY: help setup demo test test-slow check lint types train evaluate kernel simulate layout clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,7 @@ $(ready): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found; install it or give PYTHON=" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is older than Python 3.11; give a newer one: make setup PYTHON=python3.12" >&2; exit 2; }
+	@echo "setting up $(venv): torch and some sixty packages, a minute or two"
 	$(PYTHON) -m venv $(venv)
 	$(python) -m pip install --quiet --upgrade "pip>=25.1"
 	$(python) -m pip install --quiet $(TORCH)
@@ -75,3 +76,6 @@ check: lint types test ## lint, types and tests: what must pass before a change 
 
 clean: ## removes what the commands made, but neither weights nor the environment
 	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+layout: $(ready) ## writes the layout in README.md anew
+	$(python) docs/write_layout.py

@@ -7,6 +7,7 @@ import os
 _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
 _M_MMAP_MAX = -4
+_M_ARENA_MAX = -8
 _KEEP_BYTES = 2**31 - 1
 _TOP_PAD_BYTES = 64 * 2**20
 
@@ -31,6 +32,11 @@ def keep_large_blocks() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    settings = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _KEEP_BYTES, _M_TOP_PAD: _TOP_PAD_BYTES}
+    settings = {
+        _M_MMAP_MAX: 0,
+        _M_TRIM_THRESHOLD: _KEEP_BYTES,
+        _M_TOP_PAD: _TOP_PAD_BYTES,
+        _M_ARENA_MAX: 1,  # an arena of a thread's own holds at most 64 MB, and maps what is larger
+    }
     taken = [mallopt(name, value) for name, value in settings.items()]
     return all(taken)

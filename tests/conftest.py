@@ -8,7 +8,6 @@ import torch
 
 from sample_data import LABELS, make_weights, tone, write_table
 
-
 # The tests' networks are too small to share among threads, which only wait for each other.
 torch.set_num_threads(1)
 

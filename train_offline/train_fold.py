@@ -1,5 +1,6 @@
 """Trains one network on the clips of all folds but one."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,13 @@ from train_offline.recipes import Recipe, Size
 from train_offline.spectrograms import mean_and_std
 
 Spectrogram = npt.NDArray[np.float16]
+
+
+_INITIALISING = threading.Lock()
+
+
+class StoppedError(Exception):
+    """The training was told to stop."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,14 @@ class TrainedNetwork:
 
 
 def train_network(
-    clips: TrainingSet, *, recipe: Recipe, size: Size, seed: int, device: torch.device, title: str
+    clips: TrainingSet,
+    *,
+    recipe: Recipe,
+    size: Size,
+    seed: int,
+    device: torch.device,
+    title: str,
+    stop: threading.Event | None = None,
 ) -> TrainedNetwork:
     """Trains from scratch and returns the average of the last steps' weights.
 
@@ -54,23 +69,28 @@ def train_network(
         seed: of weights, order and augmentation.
         device: where.
         title: shown beside the progress.
+        stop: when it is set, training ends before the next step.
 
     Raises:
+        StoppedError: `stop` was set.
         KernelError: the loss is not finite, or there are too few clips for a batch.
     """
-    torch.manual_seed(seed)
     n_clips = len(clips.spectrograms)
     batch_clips = min(size.batch_clips, n_clips)
     if batch_clips < 2:
         raise KernelError(f"{title}: {n_clips} clips to train on; expected at least 2")
     mean, std = mean_and_std(list(clips.spectrograms))
-    model = SEDenseNet(size.model(clips.targets.shape[1])).to(device)
+    with _INITIALISING:  # the global generator belongs to all threads
+        torch.manual_seed(seed)
+        model = SEDenseNet(size.model(clips.targets.shape[1])).to(device)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     steps = size.epochs * (n_clips // batch_clips)
     loop = _Loop(model, recipe, steps, device)
     batches = _Batches(clips, recipe, size, batch_clips, seed, mean, std, device)
     with Progress(title, steps * batch_clips, "clip") as progress:
         for step, (names, images, targets) in enumerate(batches):
+            if stop is not None and stop.is_set():
+                raise StoppedError(title)
             loss = loop.step(images, targets)
             if not np.isfinite(loss):
                 raise KernelError(

@@ -1,5 +1,7 @@
 """The training flow: recordings to a folder of fold weights."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from kernel_src.cpus import usable_cpus
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Member
@@ -56,32 +59,66 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
     created_with = {"recipe": settings.recipe.name, "size": size.name, "seed": settings.seed, "data": split.digest}
     folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
     curated = CuratedClips.of(split, size.frontend, size.n_folds, settings.seed)
-    for fold in folds:
-        _train_fold(settings, folder, curated, fold, device)
+    todo = [fold for fold in folds if not _is_finished(folder, fold)]
+    if todo:
+        _side_by_side(_FoldTraining(settings, folder, curated, device, threading.Event()), todo)
     return folder.members
 
 
-def _train_fold(
-    settings: TrainingSettings, folder: WeightsFolder, curated: CuratedClips, fold: int, device: torch.device
-) -> None:
-    """All stages of one fold."""
-    if done := folder.finished(fold, CURATED_STAGE):
+def _is_finished(folder: WeightsFolder, fold: int) -> bool:
+    done = folder.finished(fold, CURATED_STAGE)
+    if done:
         print(f"{done.id} is there already, out-of-fold lwlrap {done.oof_lwlrap:.4f}; --again trains it anew")
-        return
-    network = train_network(
-        curated.seen_by(fold),
-        recipe=settings.recipe,
-        size=settings.size,
-        seed=settings.seed * 1000 + fold,
-        device=device,
-        title=f"fold {fold}",
-    )
-    unseen = curated.unseen_by(fold)
-    score = _score(network, settings.size.frontend, unseen, device)
-    saved = folder.save(network, settings.size.frontend, fold=fold, stage=CURATED_STAGE, score=score)
-    print(f"{saved.id}: out-of-fold lwlrap {score.lwlrap:.4f} on {len(unseen.fnames)} clips")
-    # A recipe's noisy stages belong here: predict the noisy split with this fold's network alone, pick the clips
-    # that it agrees with, train on both splits, and save the result as a further stage of the same fold.
+    return done is not None
+
+
+@dataclass(frozen=True)
+class _FoldTraining:
+    """All stages of a fold."""
+
+    settings: TrainingSettings
+    folder: WeightsFolder
+    curated: CuratedClips
+    device: torch.device
+    stop: threading.Event
+    """Ends the training before its next step."""
+
+    def run(self, fold: int) -> None:
+        recipe, size = self.settings.recipe, self.settings.size
+        network = train_network(
+            self.curated.seen_by(fold),
+            recipe=recipe,
+            size=size,
+            seed=self.settings.seed * 1000 + fold,
+            device=self.device,
+            title=f"fold {fold}",
+            stop=self.stop,
+        )
+        unseen = self.curated.unseen_by(fold)
+        score = _score(network, size.frontend, unseen, self.device)
+        saved = self.folder.save(network, size.frontend, fold=fold, stage=CURATED_STAGE, score=score)
+        print(f"{saved.id}: out-of-fold lwlrap {score.lwlrap:.4f} on {len(unseen.fnames)} clips")
+        # A recipe's noisy stages belong here: predict the noisy split with this fold's network alone, pick the
+        # clips that it agrees with, train on both splits, and save the result as a further stage of the same fold.
+
+
+def _side_by_side(training: _FoldTraining, folds: list[int]) -> None:
+    """Trains folds side by side on CPU cores, one after the other on a GPU.
+
+    A core for each fold does more than all cores for one: threads that share a network wait for each other after
+    every operation, and when a neighbour takes a core, for the neighbour too.
+    """
+    at_a_time = min(len(folds), usable_cpus()) if training.device.type == "cpu" else 1
+    torch.set_num_threads(max(1, usable_cpus() // at_a_time))
+    with ThreadPoolExecutor(at_a_time, thread_name_prefix="fold") as pool:
+        futures = [pool.submit(training.run, fold) for fold in folds]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            training.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _score(network: TrainedNetwork, frontend: FrontendConfig, unseen: TrainingSet, device: torch.device) -> Validation:

@@ -1,6 +1,7 @@
 """Writes weights/: a network is saved as soon as its fold is done, and the manifest always names what is there."""
 
 import platform
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ class WeightsFolder:
         again: bool,
     ) -> None:
         self.path = path
+        self._lock = threading.Lock()  # folds are trained side by side
         versions = {"python": platform.python_version(), "torch": torch.__version__}
         self._manifest = Manifest(labels, priors, members=(), created_with={**created_with, VERSION_KEY: versions})
         if path.exists() and not path.is_dir():
@@ -81,10 +83,11 @@ class WeightsFolder:
             oof_lwlrap=score.lwlrap,
             view_gains=score.view_gains,
         )
-        others = [item for item in self.members if item.id != name]
-        members = sorted([*others, member], key=lambda item: (item.fold, item.stage))
-        self._manifest = replace(self._manifest, members=tuple(members))
-        write_manifest(self.path, self._manifest)
+        with self._lock:
+            others = [item for item in self.members if item.id != name]
+            members = sorted([*others, member], key=lambda item: (item.fold, item.stage))
+            self._manifest = replace(self._manifest, members=tuple(members))
+            write_manifest(self.path, self._manifest)
         return member
 
     def _go_on_from(self, old: Manifest) -> None:

@@ -1,0 +1,42 @@
+"""What the README says, held against what is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_layout_has_a_line_for_every_file_that_is_there() -> None:
+    done = subprocess.run([sys.executable, ROOT / "docs" / "write_layout.py", "--check"], check=False)
+    assert done.returncode == 0
+
+
+def test_every_make_target_in_the_text_exists() -> None:
+    named = set(re.findall(r"`make ([a-z-]+)", README))
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    assert named
+    assert named <= targets
+
+
+def test_every_file_that_the_text_links_to_exists() -> None:
+    links = {link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")}
+    assert all((ROOT / link).exists() for link in links), links
+
+
+def test_every_command_of_ours_in_the_text_takes_the_options_that_it_is_given() -> None:
+    commands = re.findall(r"python (?:-m (train_offline)|((?:bundle|simulate)\.py)) ?([^\n`|]*)", README)
+    assert commands
+    for package, script, rest in commands:
+        words = re.findall(r"(?<![\w-])--[a-z-]+", rest)
+        verb = re.match(r"[a-z-]+", rest)
+        if package and not verb:
+            continue
+        start = ["-m", package, verb[0]] if package and verb else [script]
+        shown = subprocess.run(
+            [sys.executable, *start, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        assert all(word in shown for word in words), f"{start}: {words}"
