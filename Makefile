@@ -16,13 +16,14 @@ ARGS    ?=
 RECORDINGS ?=
 # Which torch: a GPU wants `make setup TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu126"`.
 TORCH   ?= torch==2.13.0
+PYTHON312 ?= python3.12
 PYTHON  ?= $(shell command -v python3.11 || command -v python3)
 
 venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
 
-.PHONY: help setup demo test test-slow check lint types train evaluate kernel simulate layout clean
+.PHONY: help setup demo test test-slow test-image check lint types train evaluate kernel smoke simulate layout clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,9 @@ evaluate: $(ready) ## out-of-fold lwlrap of WEIGHTS on DATA, overall and per lab
 kernel: $(ready) ## build/kernel.py and build/kernel-metadata.json, ready for `kaggle kernels push -p build`
 	$(python) bundle.py $(ARGS)
 
+smoke: $(ready) ## the same, but only after it has tagged three tiny clips with WEIGHTS
+	$(python) bundle.py --smoke --weights $(WEIGHTS) $(ARGS)
+
 simulate: kernel ## the kernel's run on DATA with WEIGHTS under its limits; TIME=60s for a shorter one
 	$(python) simulate.py --data $(DATA) --weights $(WEIGHTS) $(if $(TIME),--time $(TIME)) $(ARGS)
 
@@ -64,6 +68,11 @@ test: $(ready) ## every fast test; RECORDINGS=DIR lets some look at real recordi
 
 test-slow: $(ready) ## the slow tests as well
 	$(python) -m pytest -m "slow or not slow" $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(ARGS)
+
+test-image: ## runtime and bundle with the versions of Kaggle's image; needs PYTHON312= and some GB of downloads
+	$(PYTHON312) -m venv .venv-image
+	.venv-image/bin/python -m pip install --quiet -r bundler/image-requirements.txt
+	.venv-image/bin/python -m pytest tests/kernel_src tests/bundler $(ARGS)
 
 lint: $(ready)
 	$(venv)/bin/ruff check

@@ -3,6 +3,7 @@
 Stdout is all that a kernel's page shows; run.jsonl is what the simulator draws from.
 """
 
+import contextlib
 import json
 import sys
 import threading
@@ -31,7 +32,7 @@ class EventLog:
             try:
                 self._file = path.open("a", encoding="utf-8")
             except OSError as error:  # a full or read-only disk must not end the run
-                print(f"the event log {path} cannot be written: {error}", file=self._out, flush=True)
+                self._say(f"the event log {path} cannot be written: {error}")
 
     def emit(self, event: str, message: str = "", **fields: object) -> None:
         """Notes that `event` happened now.
@@ -45,8 +46,12 @@ class EventLog:
         text = message or ", ".join(f"{name} {value}" for name, value in fields.items())
         line = json.dumps({"t_s": t_s, "event": event, **fields}, default=str)
         with self._lock:
-            print(f"{t_s:8.1f} s  {event.replace('_', ' ')}: {text}", file=self._out, flush=True)
+            self._say(f"{t_s:8.1f} s  {event.replace('_', ' ')}: {text}")
             self._write(line)
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a stdout that is closed, or on a full disk
+            print(text, file=self._out, flush=True)
 
     def _write(self, line: str) -> None:
         if self._file is None:
@@ -56,7 +61,7 @@ class EventLog:
             self._file.flush()
         except OSError as error:
             self._file = None
-            print(f"the event log ends here: {error}", file=self._out, flush=True)
+            self._say(f"the event log ends here: {error}")
 
     def close(self) -> None:
         """Closes run.jsonl; later events still reach stdout."""

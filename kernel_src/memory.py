@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import psutil
 
@@ -31,6 +31,15 @@ class MemoryReader(Protocol):
 
     def limit_bytes(self) -> int | None:
         """The memory that `used_bytes` may grow to, in bytes; None where this reader knows of no limit."""
+        ...
+
+
+@runtime_checkable
+class QuickReader(MemoryReader, Protocol):
+    """A reader with a cheaper figure that is never too low: most often it settles the question."""
+
+    def at_most_bytes(self) -> int:
+        """No less than `used_bytes`, in bytes."""
         ...
 
 
@@ -53,7 +62,9 @@ V2 = CgroupLayout("cgroup2", "memory.current", "memory.max", b"")
 
 
 class CgroupReader:
-    """One memory cgroup, read through descriptors that stay open: some ten microseconds a reading.
+    """One memory cgroup, read through descriptors that stay open.
+
+    A reading takes some ten microseconds, the charge alone one.
 
     Args:
         folder: the group's folder in the cgroup file system.
@@ -71,6 +82,10 @@ class CgroupReader:
         stat, prefix = self._stat.read(), self._layout.stat_prefix
         file_pages = _field(stat, prefix + b"inactive_file") + _field(stat, prefix + b"active_file")
         return max(int(self._usage.read()) - file_pages, 0)
+
+    def at_most_bytes(self) -> int:
+        """All that is charged to the group, file pages included."""
+        return int(self._usage.read())
 
     def limit_bytes(self) -> int | None:
         """The limit of this group (v2), or the least one up the tree (v1); None where there is none."""
@@ -120,10 +135,11 @@ class NestedReader:
         inner: MemoryReader,
         outer: Sequence[MemoryReader],
         clock: Callable[[], float] = time.monotonic,
-        refresh_s: float = 0.1,
+        refresh_s: float = 1.0,
     ) -> None:
         self._inner = inner
-        self._readers = (inner, *outer)
+        self._at_most_bytes = inner.at_most_bytes if isinstance(inner, QuickReader) else inner.used_bytes
+        self._outer = tuple(outer)
         self._clock = clock
         self._refresh_s = refresh_s
         self._limit_bytes: int | None = None
@@ -133,6 +149,10 @@ class NestedReader:
         """What the inner group uses."""
         return self._inner.used_bytes()
 
+    def at_most_bytes(self) -> int:
+        """No less than that."""
+        return self._at_most_bytes()
+
     def limit_bytes(self) -> int | None:
         """What the inner group uses plus the least room that any level has left."""
         now_s = self._clock()
@@ -141,8 +161,9 @@ class NestedReader:
         return self._limit_bytes
 
     def _least_limit_bytes(self) -> int | None:
-        rooms = [limit - reader.used_bytes() for reader in self._readers if (limit := reader.limit_bytes()) is not None]
-        return self._inner.used_bytes() + min(rooms) if rooms else None
+        used, own_limit = self._inner.used_bytes(), self._inner.limit_bytes()
+        left = [limit - reader.used_bytes() for reader in self._outer if (limit := reader.limit_bytes()) is not None]
+        return min([*([] if own_limit is None else [own_limit]), *(used + room for room in left)], default=None)
 
 
 def memory_reader(process: Path = Path("/proc/self")) -> MemoryReader:

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass
 from enum import Enum
 
-from kernel_src.memory import MemoryReader
+from kernel_src.memory import MemoryReader, QuickReader
 
 ROOMY_BYTES = 64 << 20
 """With this much room left, memory may be taken in huge pages: 16 threads overshoot by half of it at most."""
@@ -28,7 +28,7 @@ class Admission:
     change: Change | None
     """Whether this answer is the first of its kind after the other kind."""
     used_bytes: int
-    """What was in use, promises included."""
+    """What was in use at most, promises included."""
     limit_bytes: int
     """The limit that this was held against."""
 
@@ -48,6 +48,9 @@ class MemoryGate:
         self, reader: MemoryReader, limit_bytes: int, reserve_bytes: int, spill_at: float, resume_at: float
     ) -> None:
         self._reader = reader
+        # The quick figure is never too low: where it leaves room, so does the true one.
+        quick = [reader.at_most_bytes] if isinstance(reader, QuickReader) else []
+        self._readings = (*quick, reader.used_bytes)
         self._limit_bytes = limit_bytes
         self._reserve_bytes = reserve_bytes
         self._spill_at = spill_at
@@ -64,9 +67,12 @@ class MemoryGate:
         """
         with self._lock:
             limit = self._least_limit_bytes()
-            used = self._reader.used_bytes() + self._promised_bytes
             mark = self._resume_at if self._refuses else self._spill_at
-            room = mark * limit - self._reserve_bytes - used - nbytes
+            for reading in self._readings:
+                used = reading() + self._promised_bytes
+                room = mark * limit - self._reserve_bytes - used - nbytes
+                if room > 0:
+                    break
             refuses = room <= 0
             change = None
             if refuses != self._refuses:

@@ -5,6 +5,7 @@ The file has no name, so the system removes it however the process ends. Blocks 
 are free again when its last handle is gone; so no reader can find another array's bytes there.
 """
 
+import ctypes
 import errno
 import os
 import tempfile
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 
 from kernel_src.errors import KernelError
 from kernel_src.extents import BLOCK_BYTES, Extents, whole_blocks
+from kernel_src.file_systems import MEMORY_FILE_SYSTEMS, STAT_BLOCK_BYTES, file_system_type, used_blocks_bytes
 
-MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "devtmpfs"})
-"""Files there are memory, and count as such: nothing is won by moving an array to them."""
-STAT_BLOCK_BYTES = 512
-"""The unit of `st_blocks`, whatever the file system's own block is."""
+SYNC_FILE_RANGE_WRITE = 2  # from Linux' fs.h
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+_LIBC = ctypes.CDLL(None)
 
 
 class SpillRefusedError(KernelError):
@@ -47,7 +49,7 @@ class SpillSettings:
     """Blocks of all files in the spill folder together."""
     reserve_bytes: int
     """What stays free of the quota and of the disk itself: for the submission and the event log."""
-    chunk_bytes: int = 32 << 20
+    chunk_bytes: int = 16 << 20
     """Claimed at a time, for blocks that lie side by side; what is left of the quota is claimed as needed."""
 
 
@@ -83,12 +85,13 @@ class SpillFile:
         with tempfile.TemporaryFile(dir=folder, prefix="spill-", buffering=0) as file:
             self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor).atexit = False
-        self._elsewhere_bytes = _blocks_in(folder)
+        self._elsewhere_bytes = used_blocks_bytes(folder)
         self._lock = threading.Lock()
         self._extents = Extents()
         # What ended handles leave behind. They end in any thread, even inside the collector, so not under a lock.
         self._freed: deque[tuple[int, int]] = deque()
         self._end = 0
+        self._sent = 0
 
     def write(self, array: NDArray[np.float16]) -> SpilledArray:
         """Writes an array and returns its handle.
@@ -102,7 +105,12 @@ class SpillFile:
         start = self._claim(size)
         spilled = SpilledArray(start, array.shape, checksum(array))
         weakref.finalize(spilled, self._freed.append, (start, size)).atexit = False
-        _write_all(self._descriptor, _bytes_of(array), start)
+        try:
+            _write_all(self._descriptor, _bytes_of(array), start)
+        except OSError as error:
+            if error.errno in NO_ROOM:  # a file system that claims no more than it must, such as one that compresses
+                raise self._full(size) from error
+            raise
         return spilled
 
     def read(self, spilled: SpilledArray) -> NDArray[np.float16]:
@@ -131,20 +139,27 @@ class SpillFile:
             while self._freed:
                 self._extents.add(*self._freed.popleft())
             start = self._extents.take(size)
-            if start is None:
-                self._grow(size)
-                start = self._extents.take(size)
-            assert start is not None
-            return start
+            if start is not None:
+                return start
+            unsent, self._sent = self._sent, self._end
+            filled = self._end - unsent
+            self._grow(size)
+            start = self._extents.take(size)
+        assert start is not None
+        _begin_writeback(self._descriptor, unsent, filled)
+        return start
 
     def _grow(self, size: int) -> None:
         """Claims a chunk, or where that is too much only what the array needs."""
-        for wanted in (max(size, self._settings.chunk_bytes), size):
+        for wanted in (whole_blocks(max(size, self._settings.chunk_bytes)), size):
             if wanted <= self._room_bytes() and self._claim_blocks(wanted):
                 self._extents.add(self._end, wanted)
                 self._end += wanted
                 return
-        raise SpillFullError(
+        raise self._full(size)
+
+    def _full(self, size: int) -> SpillFullError:
+        return SpillFullError(
             f"{self.claimed_bytes() / 1e6:.0f} MB are spilled to {self._folder} and the next {size / 1e6:.1f} MB "
             f"would not leave {self._settings.reserve_bytes / 1e6:.0f} MB free for the submission"
         )
@@ -158,7 +173,7 @@ class SpillFile:
         try:
             os.posix_fallocate(self._descriptor, self._end, size)
         except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno not in NO_ROOM:
                 raise
             os.ftruncate(self._descriptor, self._end)  # a failed claim may keep the blocks that it did get
             return False
@@ -168,40 +183,13 @@ class SpillFile:
 def checksum(array: NDArray[np.float16]) -> int:
     """A CRC-32 over the sums of each block's 64-bit words; the bytes after the last whole block go in as they are.
 
-    Any one changed word changes its block's sum, and blocks cannot change places. It costs a fifth of a CRC over
+    Any one changed word changes its block's sum, and blocks cannot change places. It costs a tenth of a CRC over
     all bytes, which would take longer than reading them.
     """
     data = _bytes_of(array)
     whole = data.size // BLOCK_BYTES * BLOCK_BYTES
     sums = data[:whole].view(np.uint64).reshape(-1, BLOCK_BYTES // 8).sum(axis=1)
     return zlib.crc32(data[whole:].data, zlib.crc32(sums))
-
-
-def file_system_type(folder: Path) -> str:
-    """The type of the file system that holds `folder`, such as "ext4"; empty where the system does not say."""
-    device = folder.stat().st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
-    except OSError:
-        return ""
-    for line in mounts.splitlines():
-        mount, _, source = line.partition(" - ")
-        if mount.split()[2] == wanted:
-            return source.split()[0]
-    return ""
-
-
-def _blocks_in(folder: Path) -> int:
-    """The blocks of the files that have a name in `folder` or below it, in bytes."""
-    blocks = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                blocks += (Path(parent) / name).lstat().st_blocks
-            except OSError:  # gone in the meantime
-                continue
-    return blocks * STAT_BLOCK_BYTES
 
 
 def _bytes_of(array: NDArray[np.float16]) -> NDArray[np.uint8]:
@@ -215,6 +203,16 @@ def _write_all(descriptor: int, data: NDArray[np.uint8], start: int) -> None:
         if written == 0:
             raise OSError(errno.EIO, "the disk takes no more bytes")
         done += written
+
+
+def _begin_writeback(descriptor: int, start: int, size: int) -> None:
+    """Has the disk begin with a range while the next is filled, so that no flood of dirty pages builds up.
+
+    Advice only: it promises nothing, and drops no page from the cache as posix_fadvise would.
+    """
+    call = getattr(_LIBC, "sync_file_range", None)
+    if call is not None and size > 0:
+        call(ctypes.c_int(descriptor), ctypes.c_int64(start), ctypes.c_int64(size), SYNC_FILE_RANGE_WRITE)
 
 
 def _read_all(descriptor: int, data: NDArray[np.uint8], start: int) -> None:

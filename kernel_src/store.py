@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from kernel_src.disk_tier import DiskTier, PaceSettings
 from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
-from kernel_src.limits import KernelLimits
 from kernel_src.memory import MemoryReader
 from kernel_src.memory_gate import Admission, Change, MemoryGate
 from kernel_src.single_flight import SingleFlight
@@ -53,16 +52,6 @@ class StoreSettings:
             raise KernelError(
                 f"store: resume_at {self.resume_at} and spill_at {self.spill_at} must rise from above 0 to at most 1"
             )
-
-
-def store_settings(limits: KernelLimits) -> StoreSettings:
-    """The store's share of a kernel's limits."""
-    return StoreSettings(
-        limit_bytes=limits.memory_bytes,
-        memory_reserve_bytes=limits.memory_reserve_bytes,
-        disk_bytes=limits.disk_bytes,
-        disk_reserve_bytes=limits.disk_reserve_bytes,
-    )
 
 
 @dataclass(frozen=True)
@@ -109,6 +98,7 @@ class SpectrogramStore:
         self._index: dict[str, _Entry] = {}
         self._homeless: set[str] = set()
         self._tally = StoreTally()
+        self._memory_tally = self._tally.tiers[Tier.MEMORY]
         self._memory_unreadable = False
         self._closed = False
 
@@ -129,7 +119,7 @@ class SpectrogramStore:
         with self._lock:
             entry = self._index.get(key)
             if entry is not None and isinstance(entry.kept, np.ndarray):
-                self._tally.tiers[Tier.MEMORY].gets += 1
+                self._memory_tally.gets += 1
                 return entry.kept.view()
         return self._get_from_disk(key, entry)
 
@@ -154,16 +144,22 @@ class SpectrogramStore:
 
     def totals(self) -> StoreTotals:
         """What is where, and what happened so far."""
+        claimed_bytes = self._disk.claimed_bytes()  # before the lock, as all that asks the disk
         with self._lock:
-            return self._tally.totals(self._disk.claimed_bytes())
+            return self._tally.totals(claimed_bytes)
+
+    def sync(self) -> None:
+        """Returns when all that was spilled has reached the disk (what a benchmark measures)."""
+        self._disk.sync()
 
     def close(self) -> None:
         """Forgets everything and tells the totals. Later puts are not stored; views that live go on living."""
+        claimed_bytes = self._disk.claimed_bytes()
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            totals = self._tally.totals(self._disk.claimed_bytes())
+            totals = self._tally.totals(claimed_bytes)
             kept = [self._remove(key) for key in list(self._index)]
         self._disk.close()
         kept.clear()
@@ -248,14 +244,11 @@ class SpectrogramStore:
         return stored if stored is not None else self._put(key, compute())[1]
 
     def _tell_change(self, admission: Admission) -> None:
-        used, limit = admission.used_bytes, admission.limit_bytes
-        held = f"{used / 1e9:.2f} of {limit / 1e9:.2f} GB of memory are in use"
-        if admission.change is Change.SPILL_BEGAN:
-            message = f"{held}: spectrograms go to disk"
-        elif admission.change is Change.SPILL_ENDED:
-            message = f"{held}: spectrograms go to memory again"
-        else:
+        if admission.change is None:
             return
+        used, limit = admission.used_bytes, admission.limit_bytes
+        where = "to disk" if admission.change is Change.SPILL_BEGAN else "to memory again"
+        message = f"{used / 1e9:.2f} of {limit / 1e9:.2f} GB of memory are in use: spectrograms go {where}"
         self._events.emit(admission.change.value, message, used_bytes=used, limit_bytes=limit)
 
     def _tell_unreadable(self, error: OSError) -> None:

@@ -1,13 +1,18 @@
 """What the tests of the store and its tiers share: a reader that says what a test wants, events that are kept."""
 
 import io
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernel_src.disk_tier import PaceSettings
 from kernel_src.events import EventLog
+from kernel_src.file_systems import MEMORY_FILE_SYSTEMS, file_system_type
 from kernel_src.store import StoreSettings
 
 ANY_PACE = PaceSettings(least_bytes_per_s=0)
@@ -77,3 +82,17 @@ def spectrogram(seed: int, frames: int = 40, mels: int = 64) -> NDArray[np.float
 
 def same_bits(one: NDArray[np.float16] | None, other: NDArray[np.float16]) -> bool:
     return one is not None and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+@contextmanager
+def folder_on_disk() -> Iterator[Path]:
+    """An empty folder that is not in memory, as /tmp is on many systems."""
+    usual = Path(tempfile.gettempdir())
+    base = Path("/var/tmp") if file_system_type(usual) in MEMORY_FILE_SYSTEMS else usual
+    with tempfile.TemporaryDirectory(dir=base) as folder:
+        yield Path(folder)
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -1,13 +1,12 @@
 """Memory in use is the cgroup's, less what the kernel can drop; the limit is the least that holds."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from store_fixtures import MB, FakeReader, HandClock
+from store_fixtures import MB, FakeReader, HandClock, open_descriptors
 
 from kernel_src.memory import V1, V2, CgroupReader, MachineReader, NestedReader, memory_reader
 from simulator.cgroup import make_control_group
@@ -147,11 +146,11 @@ def test_the_machine_does_not_count_what_others_held_at_the_start(monkeypatch: p
 
 def test_a_reader_gives_its_descriptors_back(tmp_path: Path) -> None:
     v2_group(tmp_path, usage=1)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     reader = CgroupReader(tmp_path, V2)
-    assert len(os.listdir("/proc/self/fd")) > before
+    assert open_descriptors() > before
     del reader
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 READINGS = """

@@ -32,7 +32,7 @@ def ask_together(flights: SingleFlight[object], computation: Computation) -> lis
     def ask() -> object:
         try:
             return flights.run("key", computation)
-        except BaseException as error:
+        except (OSError, KeyboardInterrupt) as error:
             return error
 
     with ThreadPoolExecutor(THREADS) as pool:

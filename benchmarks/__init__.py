@@ -1,0 +1,1 @@
+"""What is measured, each benchmark a module: `python -m benchmarks.NAME`."""

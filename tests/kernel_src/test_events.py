@@ -1,0 +1,53 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from kernel_src.events import EventLog
+
+
+def test_an_event_is_a_line_for_people_and_a_json_line_for_programs(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with EventLog(tmp_path / "run.jsonl", lambda: 12.34, out) as events:
+        events.emit("clip_failed", "a.wav: has no samples", fname="a.wav", path=Path("a"))
+        events.emit("pass_done", view=3, clips=20)
+    first, second = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert first == {"t_s": 12.34, "event": "clip_failed", "fname": "a.wav", "path": "a"}
+    assert second == {"t_s": 12.34, "event": "pass_done", "view": 3, "clips": 20}
+    assert out.getvalue() == "    12.3 s  clip failed: a.wav: has no samples\n    12.3 s  pass done: view 3, clips 20\n"
+
+
+class FullDisk(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("kind", ["full", "closed"])
+def test_a_stdout_that_takes_nothing_is_no_reason_to_fail(tmp_path: Path, kind: str) -> None:
+    out = FullDisk() if kind == "full" else io.StringIO()
+    if kind == "closed":
+        out.close()
+    with EventLog(tmp_path / "run.jsonl", lambda: 0.0, out) as events:
+        events.emit("pass_done")
+    assert (tmp_path / "run.jsonl").read_text()
+
+
+def test_a_log_that_cannot_be_opened_or_ends_is_said_once(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with EventLog(tmp_path / "missing" / "run.jsonl", lambda: 0.0, out) as events:
+        events.emit("pass_done", "still said")
+    assert "cannot be written" in out.getvalue()
+    assert "still said" in out.getvalue()
+
+
+def test_a_disk_that_fills_ends_the_log_and_not_the_run(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with EventLog(tmp_path / "run.jsonl", lambda: 0.0, out) as events:
+        assert events._file is not None
+        events._file.close()
+        events._file = FullDisk()
+        events.emit("first")
+        events.emit("second")
+    assert out.getvalue().count("the event log ends here") == 1
+    assert "second" in out.getvalue()
