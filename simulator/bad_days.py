@@ -1,0 +1,142 @@
+"""Many runs, each on a bad day of its own, and how the kernel came through them."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from simulator.faults import Fault, FaultKind, has
+from simulator.means import can_fill_disks, gpu_devices, group_abilities
+from simulator.rehearse import RunResult, rehearse
+from simulator.run_folder import empty_run_folder
+from simulator.settings import Rehearsal
+from simulator.submission_check import read_table
+from simulator.verdict import Kind
+
+MOST_FAULTS_A_DAY = 3
+DAYS_NAME = "days.json"
+
+
+class Fate(StrEnum):
+    """How a day ended."""
+
+    SURVIVED = "survived"
+    LATE = "late"
+    KILLED = "killed"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class Day:
+    """One bad day."""
+
+    number: int
+    """From 1 on."""
+    faults: tuple[Fault, ...]
+    """What went wrong."""
+    result: RunResult
+    """What happened."""
+
+    @property
+    def fate(self) -> Fate:
+        """How it ended."""
+        return FATES[self.result.verdict.kind]
+
+    @property
+    def good(self) -> bool:
+        """Whether the kernel kept its promises and lost no clip."""
+        return self.result.verdict.good and not self.lost_clips
+
+    @property
+    def lost_clips(self) -> int:
+        """Clips that were fine and still got no score of their own; 0 where the kernel was told to leave early."""
+        if has(self.faults, FaultKind.SIGTERM):
+            return 0
+        return len(untagged_clips(self.result) - self.result.staged.unusable)
+
+
+FATES = {
+    Kind.KEPT: Fate.SURVIVED,
+    Kind.LATE: Fate.LATE,
+    Kind.OUT_OF_MEMORY: Fate.KILLED,
+    Kind.OUT_OF_DISK: Fate.KILLED,
+    Kind.USED_NETWORK: Fate.KILLED,
+    Kind.CHANGED_INPUTS: Fate.INVALID,
+    Kind.IGNORED_SIGTERM: Fate.KILLED,
+    Kind.CRASHED: Fate.KILLED,
+    Kind.LEFT_PROCESSES: Fate.INVALID,
+    Kind.NO_SUBMISSION: Fate.INVALID,
+    Kind.INVALID_SUBMISSION: Fate.INVALID,
+}
+
+
+def live_through(rehearsal: Rehearsal, days: int, tell: Callable[[Day], None]) -> list[Day]:
+    """Runs the kernel on so many bad days; the same seed draws the same days.
+
+    Args:
+        rehearsal: the run on a good day; each day's files go to a folder of its own in `rehearsal.out`.
+        days: how many.
+        tell: is called after each.
+    """
+    out = empty_run_folder(rehearsal.out, DAYS_NAME)
+    lived = []
+    for number in range(1, days + 1):
+        rng = random.Random(f"{rehearsal.seed}/{number}")
+        faults = (*rehearsal.faults, *draw_faults(rng, rehearsal, possible_kinds(rehearsal)))
+        day = replace(
+            rehearsal,
+            out=out / f"day-{number:02}",
+            faults=faults,
+            gpu=rehearsal.gpu and not has(faults, FaultKind.NO_GPU),
+            seed=rng.randrange(2**32),
+            live=False,
+        )
+        lived.append(Day(number, faults, rehearse(day)))
+        tell(lived[-1])
+    return lived
+
+
+def possible_kinds(rehearsal: Rehearsal) -> list[FaultKind]:
+    """What can be brought about here, to this kernel."""
+    strong = not rehearsal.soft
+    groups = group_abilities()
+    possible = {
+        FaultKind.DISK_FULL: strong and can_fill_disks(),
+        FaultKind.NEIGHBOUR: strong and groups.neighbours,
+        FaultKind.SLOW_INPUTS: strong and can_fill_disks() and groups.reads and rehearsal.data is not None,
+        FaultKind.DAMAGED_CLIP: rehearsal.data is not None,
+        FaultKind.HANGING_CLIP: rehearsal.data is not None,
+        FaultKind.DAMAGED_FOLD: any(any(path.glob("*.safetensors")) for path in rehearsal.datasets.values()),
+        FaultKind.NO_GPU: rehearsal.gpu and bool(gpu_devices()),
+    }
+    return [kind for kind in FaultKind if possible.get(kind, True)]
+
+
+def draw_faults(rng: random.Random, rehearsal: Rehearsal, kinds: Sequence[FaultKind]) -> list[Fault]:
+    """One to three faults that a good kernel can live through."""
+    count = rng.randint(1, min(MOST_FAULTS_A_DAY, len(kinds)))
+    return [_draw_fault(rng, kind, rehearsal) for kind in rng.sample(kinds, count)]
+
+
+def _draw_fault(rng: random.Random, kind: FaultKind, rehearsal: Rehearsal) -> Fault:
+    limits = rehearsal.limits
+    ranges: dict[FaultKind, tuple[tuple[float, float], tuple[float, float]]] = {  # of the amount, of the moment
+        FaultKind.SLOW: ((0.25, 0.8), (0.0, 0.8)),
+        FaultKind.STALL: ((0.02 * limits.time_s, 0.1 * limits.time_s), (0.0, 0.75)),
+        FaultKind.SLOW_INPUTS: ((1e6, 10e6), (0.0, 0.1)),
+        FaultKind.DISK_FULL: ((0.0, 0.0), (0.0, 0.9)),
+        FaultKind.NEIGHBOUR: ((0.02 * limits.memory_bytes, 0.1 * limits.memory_bytes), (0.0, 0.8)),
+        FaultKind.SIGTERM: ((10.0, 10.0), (0.2, 0.8)),
+        FaultKind.DAMAGED_CLIP: ((1, 3), (0.0, 0.0)),
+    }
+    amount, moment = ranges.get(kind, ((1, 1), (0.0, 0.0)))
+    return Fault(kind, rng.uniform(*amount), rng.uniform(*moment))
+
+
+def untagged_clips(result: RunResult) -> set[str]:
+    """Clips whose row in the last submission is still that of the first; none where there was only one submission."""
+    if len(result.submissions) < 2 or not result.verdict.good:
+        return set()
+    first, last = (read_table(result.submissions[index][1]) for index in (0, -1))
+    before = {row[0]: row[1:] for row in first.rows}
+    return {row[0] for row in last.rows if row[1:] == before.get(row[0])}

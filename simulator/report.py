@@ -1,0 +1,196 @@
+"""What happened in a run, drawn on one page that opens without a network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from simulator.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
+from simulator.page import banner, folded, page, paragraph, section, table
+from simulator.rehearse import RunResult
+from simulator.run_events import Event, named
+from simulator.summary import passes_done, summary_rows
+
+TIME_LABEL = "seconds since the kernel's start"
+PHASES = ("run_started", "prior_written", "weights_loaded")
+MARKED = ("spill_began", "spill_ended", "disk_full", "run_failed")
+MOST_EVENTS = 1000
+
+
+def write_report(result: RunResult, path: Path) -> Path:
+    """Writes the page of one run."""
+    path.write_text(report_page(result), encoding="utf-8")
+    return path
+
+
+def report_page(result: RunResult) -> str:
+    """The page of one run, as HTML."""
+    rehearsal = result.rehearsal
+    kind = "hidden re-run" if rehearsal.rerun else "run on commit"
+    return page(
+        f"{rehearsal.script.name}: {kind}",
+        [
+            banner(result.verdict.text, good=result.verdict.good),
+            table(("", ""), summary_rows(result)),
+            section("What happened when", _time_line(result)),
+            section("Memory", _memory(result)),
+            section("Disk", _disk(result)),
+            section("The score as it grew", _score(result)),
+            section("Passes", *_passes(result)),
+            section("Limits", table(("limit", "how hard", "by"), _limit_rows(result))),
+            section("What went wrong on purpose", _faults(result)),
+            section("Events", _events(result.events)),
+        ],
+    )
+
+
+def _time_line(result: RunResult) -> str:
+    lanes = [
+        Lane("start", _phases(result)),
+        *_pass_lanes(result.events),
+        Lane("submissions", [Bar(t_s, t_s, "submission.csv") for t_s, _ in result.submissions]),
+    ]
+    failed = named(result.events, "clip_failed")
+    if failed:
+        lanes.append(Lane("clips lost", [_moment(event, f"{event.get('fname')}", colour=1) for event in failed]))
+    return lane_chart(
+        lanes,
+        title="phases, passes and submissions over time",
+        x_label=TIME_LABEL,
+        x_end=_end_s(result),
+        marks=_marks(result),
+    )
+
+
+def _phases(result: RunResult) -> list[Bar]:
+    """From the process's start to the weights, each phase up to the event that ends it."""
+    ends = [(name, named(result.events, name)[0]["t_s"]) for name in PHASES if named(result.events, name)]
+    begins = [0.0, *(t_s for _, t_s in ends)]
+    return [
+        Bar(begin, end, f"until {name.replace('_', ' ')}", colour)
+        for colour, (begin, (name, end)) in enumerate(zip(begins, ends, strict=False))
+    ]
+
+
+def _pass_lanes(events: Sequence[Event]) -> list[Lane]:
+    """A lane for each member, for a pass is a member and a view."""
+    passes = [event for event in events if event["event"] in ("pass_done", "pass_unfinished")]
+    members = list(dict.fromkeys(str(event.get("member", "passes")) for event in passes))
+    return [
+        Lane(member, [_pass_bar(event) for event in passes if str(event.get("member", "passes")) == member])
+        for member in members
+    ]
+
+
+def _pass_bar(event: Event) -> Bar:
+    end = float(event["t_s"])
+    done = event["event"] == "pass_done"
+    text = f"view {event.get('view', '?')}, {event.get('clips', '?')} clips{'' if done else ', not finished'}"
+    return Bar(max(0.0, end - _number(event, "seconds_s")), end, text, 2 if done else 1)
+
+
+def _memory(result: RunResult) -> str:
+    return line_chart(
+        [Series("memory", [(sample.t_s, sample.memory_bytes / 1e9) for sample in result.samples])],
+        title="memory in use over time",
+        x_label=TIME_LABEL,
+        y_label="GB",
+        x_end=_end_s(result),
+        levels=[Level(result.rehearsal.limits.memory_bytes / 1e9, "limit")],
+        marks=_marks(result),
+    )
+
+
+def _disk(result: RunResult) -> str:
+    return line_chart(
+        [Series("disk", [(sample.t_s, sample.disk_bytes / 1e9) for sample in result.samples])],
+        title="disk in use over time",
+        x_label=TIME_LABEL,
+        y_label="GB",
+        x_end=_end_s(result),
+        levels=[Level(result.rehearsal.limits.disk_bytes / 1e9, "quota")],
+        marks=_marks(result),
+    )
+
+
+def _score(result: RunResult) -> str:
+    if not result.curve:
+        return paragraph("Not known: there is no truth to score against, or no valid submission.")
+    last_t_s, last = result.curve[-1]
+    points = [*result.curve, (max(_end_s(result), last_t_s), last)]
+    return line_chart(
+        [Series("lwlrap", points, steps=True)],
+        title="lwlrap of the submissions as they were written",
+        x_label=TIME_LABEL,
+        y_label="lwlrap",
+        from_zero=False,
+        x_end=_end_s(result),
+        marks=_marks(result),
+    )
+
+
+def _passes(result: RunResult) -> list[str]:
+    if not result.events:
+        return [paragraph("Not known: the kernel kept no run.jsonl.")]
+    done = named(result.events, "pass_done")
+    unfinished, skipped = named(result.events, "pass_unfinished"), named(result.events, "pass_skipped")
+    planned = len(named(result.events, "pass_planned")) or None
+    counts = [("planned", planned or "not said"), ("done", passes_done(result)), ("begun", len(unfinished))]
+    rows = [
+        (
+            event["t_s"],
+            event.get("member", ""),
+            event.get("view", ""),
+            event.get("clips", ""),
+            _number(event, "seconds_s"),
+        )
+        for event in done
+    ]
+    return [
+        table(("passes", ""), [*counts, ("skipped", len(skipped))]),
+        folded("each pass", table(("ended at s", "member", "view", "clips", "took s"), rows)),
+    ]
+
+
+def _limit_rows(result: RunResult) -> list[tuple[str, str, str]]:
+    return [(row.limit, "hard" if row.hard else "soft", row.means) for row in result.enforcements]
+
+
+def _faults(result: RunResult) -> str:
+    rows = [("from the start", fault.text) for fault in result.rehearsal.faults if fault.from_the_start]
+    rows += [(f"{t_s:.1f} s", fault.text) for t_s, fault in result.faults]
+    return table(("when", "what"), rows) if rows else paragraph("Nothing: this was a good day.")
+
+
+def _events(events: Sequence[Event]) -> str:
+    if not events:
+        return paragraph("The kernel kept no run.jsonl.")
+    rows = [(event["t_s"], event["event"].replace("_", " "), _fields_text(event)) for event in events[:MOST_EVENTS]]
+    more = f", the first {MOST_EVENTS:,} of them" if len(events) > MOST_EVENTS else ""
+    return folded(f"{len(events):,} events{more}", table(("s", "event", ""), rows))
+
+
+def _fields_text(event: Event) -> str:
+    return ", ".join(f"{name} {value}" for name, value in event.items() if name not in ("t_s", "event"))
+
+
+def _marks(result: RunResult) -> list[Mark]:
+    marks = [Mark(t_s, fault.text) for t_s, fault in result.faults]
+    return marks + [
+        Mark(float(event["t_s"]), event["event"].replace("_", " "))
+        for event in result.events
+        if event["event"] in MARKED
+    ]
+
+
+def _end_s(result: RunResult) -> float:
+    """Where the time axis of all drawings ends."""
+    return max([result.wall_s, *(sample.t_s for sample in result.samples[-1:])])
+
+
+def _moment(event: Event, text: str, colour: int) -> Bar:
+    return Bar(float(event["t_s"]), float(event["t_s"]), text, colour)
+
+
+def _number(event: dict[str, Any], field: str) -> float:
+    value = event.get(field, 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,31 @@
+"""What the runtime noted in run.jsonl."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+
+
+def read_events(path: Path) -> list[Event]:
+    """The events, in order; empty where there is no log. A line cut short by a kill is left out."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [event for line in lines if (event := _event(line)) is not None]
+
+
+def named(events: Sequence[Event], name: str) -> list[Event]:
+    """The events of one name."""
+    return [event for event in events if event["event"] == name]
+
+
+def _event(line: str) -> Event | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    known = isinstance(event, dict) and isinstance(event.get("event"), str)
+    return event if known and isinstance(event.get("t_s"), int | float) else None

@@ -1,0 +1,93 @@
+"""Many bad days in a row."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from simulated import REPOSITORY, Simulate, SimulateScript
+
+SURVIVES = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\nwrite_valid()\ntime.sleep(0.2)"
+DIES_OF_A_DAMAGED_CLIP = """
+for path in next(inputs.rglob("test")).iterdir():
+    if path.stat().st_size != 1200:
+        sys.exit(1)
+write_valid()
+"""
+DAYS = ("--time", "20s", "--bad-days", "3", "--out", "days")
+
+
+def test_a_kernel_that_survives_all_days_is_a_good_one(simulate: Simulate, data: Path, tmp_path: Path) -> None:
+    run = simulate(SURVIVES, "--data", str(data), *DAYS)
+    assert run.exit_code == 0, run.stdout + run.stderr
+    days = json.loads((tmp_path / "days" / "days.json").read_text(encoding="utf-8"))
+    assert [day["fate"] for day in days] == ["survived"] * 3
+    assert all(day["faults"] for day in days)
+    assert "3 bad days: 3 survived, 0 late, 0 killed, 0 invalid; 0 clips lost" in run.stdout
+
+
+def test_the_same_seed_draws_the_same_days(simulate: Simulate, data: Path, tmp_path: Path) -> None:
+    drawn = []
+    for seed in ("1", "1", "2"):
+        simulate(SURVIVES, "--data", str(data), *DAYS, "--soft", "--seed", seed)
+        days = json.loads((tmp_path / "days" / "days.json").read_text(encoding="utf-8"))
+        drawn.append([(day["faults"], day["unusable_clips"]) for day in days])
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_kernel_that_dies_on_a_bad_day_is_found_out(simulate: Simulate, data: Path, tmp_path: Path) -> None:
+    faults = ("--fault", "damaged-clip=2")
+    run = simulate(DIES_OF_A_DAMAGED_CLIP, "--data", str(data), *DAYS, *faults, "--bad-days", "1")
+    assert run.exit_code == 1
+    assert "1 killed" in run.stdout
+    page = (tmp_path / "days" / "report.html").read_text(encoding="utf-8")
+    (linked,) = re.findall(r'href="([^"]+)"', page)
+    assert (tmp_path / "days" / linked).is_file()
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runtime as one script, with the names of its inputs beside it."""
+    out = tmp_path_factory.mktemp("bundle")
+    subprocess.run([sys.executable, str(REPOSITORY / "bundle.py"), "--out", str(out)], check=True, cwd=REPOSITORY)
+    return out / "kernel.py"
+
+
+def live_through(script: Path, competition: Path, weights: Path, folder: Path, *arguments: str) -> Counter[str]:
+    """The fates of three days half a minute each."""
+    inputs = ("--data", str(competition), "--weights", str(weights), "--clips", "100", *arguments)
+    days = ("--time", "10m", "--scale", "1/20", "--bad-days", "3", "--seed", "1", "--out", str(folder / script.stem))
+    command = [sys.executable, str(REPOSITORY / "simulate.py"), "--script", str(script), *inputs, *days]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    drawn = json.loads((folder / script.stem / "days.json").read_text(encoding="utf-8"))
+    assert all(day["lost_clips"] == 0 for day in drawn)
+    return Counter(day["fate"] for day in drawn)
+
+
+@pytest.mark.slow
+def test_our_kernel_lives_through_days_that_the_silver_way_does_not(
+    bundle: Path, competition: Path, weights: Path, tmp_path: Path
+) -> None:
+    faults = ("--fault", "damaged-clip=1")
+    ours = live_through(bundle, competition, weights, tmp_path, *faults)
+    silver_script = Path(__file__).with_name("silver_way.py")
+    code = f"kernel_src={REPOSITORY / 'kernel_src'}"
+    silver = live_through(silver_script, competition, weights, tmp_path, *faults, "--input", code)
+    assert ours == {"survived": 3}
+    assert silver["survived"] == 0
+
+
+@pytest.mark.slow
+def test_our_kernel_keeps_its_promises_on_commit_and_in_the_hidden_run(
+    bundle: Path, competition: Path, weights: Path, simulate_script: SimulateScript
+) -> None:
+    inputs = ("--data", str(competition), "--weights", str(weights))
+    run = simulate_script(bundle, *inputs, "--both", "--placeholder", "2", "--time", "40s")
+    assert run.exit_code == 0, run.stdout + run.stderr
+    commit = json.loads((run.out.with_name("run-commit") / "summary.json").read_text(encoding="utf-8"))
+    assert (commit["verdict"], run.summary["verdict"]) == ("kept", "kept")
+    assert run.summary["passes"] > 0

@@ -1,0 +1,109 @@
+"""A kernel sees what it would see at Kaggle, and nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulated import REPOSITORY, Simulate
+
+LOOK = """
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in pathlib.Path(folder).rglob("*"))
+
+
+def refused(action):
+    try:
+        action()
+    except OSError as error:
+        return error.errno
+    return None
+
+
+loopback = socket.socket()
+loopback.bind(("127.0.0.1", 0))
+loopback.listen()
+socket.create_connection(loopback.getsockname()).close()
+seen = {
+    "script": __file__,
+    "folder": os.getcwd(),
+    "inputs": tree(inputs),
+    "beside the script": os.listdir(pathlib.Path(__file__).parent),
+    "environment": dict(os.environ),
+    "cpus": len(os.sched_getaffinity(0)),
+    "shared memory": os.statvfs("/dev/shm").f_blocks * os.statvfs("/dev/shm").f_frsize,
+    "processes": [path.name for path in pathlib.Path("/proc").glob("[0-9]*")],
+    "free disk": os.statvfs(".").f_bavail * os.statvfs(".").f_frsize,
+    "writing to the input": refused(lambda: (inputs / "x").touch()),
+    "writing beside the script": refused(lambda: pathlib.Path(__file__).with_name("x").touch()),
+    "repository": os.path.exists(REPOSITORY),
+}
+pathlib.Path("seen.json").write_text(json.dumps(seen))
+write_valid()
+""".replace("REPOSITORY", repr(str(REPOSITORY / "simulator")))
+
+
+def look(simulate: Simulate, *arguments: str, **environment: str) -> dict[str, Any]:
+    run = simulate(LOOK, *arguments, **environment)
+    assert run.exit_code == 0, run.stdout + run.stderr
+    seen: dict[str, Any] = json.loads((run.out / "working" / "seen.json").read_text(encoding="utf-8"))
+    return seen
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("as_root")
+def test_a_sandboxed_kernel_finds_kaggles_folders_and_can_write_to_its_own_only(simulate: Simulate, data: Path) -> None:
+    seen = look(simulate, "--data", str(data), "--require", "hard", "--disk", "50MB")
+    names = [f"data/{name}" for name in ("sample_submission.csv", "test")]
+    assert (seen["script"], seen["folder"]) == ("/kaggle/src/script.py", "/kaggle/working")
+    assert [name for name in seen["inputs"] if name.count("/") == 1] == names
+    assert seen["beside the script"] == ["script.py"]
+    assert not seen["repository"]
+
+    assert seen["writing to the input"] == seen["writing beside the script"] == 30  # EROFS
+    assert seen["shared memory"] == 64 * 2**20
+    assert 49e6 < seen["free disk"] <= 50e6
+    assert len(seen["processes"]) < 5
+
+
+def test_the_truth_and_the_training_tables_are_not_among_the_inputs(simulate: Simulate, scored_data: Path) -> None:
+    (scored_data / "train_curated.csv").write_text("fname,labels\n", encoding="utf-8")
+    seen = look(simulate, "--data", str(scored_data), "--soft")
+    assert not [name for name in seen["inputs"] if "train" in name or name.endswith("test.csv")]
+
+
+def test_the_environment_is_clean_and_names_the_limits(simulate: Simulate, data: Path) -> None:
+    wanted = {"passes": 2, "time_s": 99999, "working_dir": "/nowhere"}
+    limits = ("--time", "30s", "--memory", "2GB", "--disk", "1GB", "--cpus", "1", "--soft")
+    environment = {"SECRET": "password", "HOURGLASS_OVERRIDES": json.dumps(wanted)}
+    seen = look(simulate, "--data", str(data), *limits, **environment)
+    overrides = json.loads(seen["environment"]["HOURGLASS_OVERRIDES"])
+    assert "SECRET" not in seen["environment"]
+    assert seen["environment"]["KAGGLE_IS_COMPETITION_RERUN"] == "1"
+    assert seen["environment"]["OMP_NUM_THREADS"] == "1"
+    assert seen["cpus"] == 1
+    assert [overrides[name] for name in ("passes", "time_s", "memory_bytes", "disk_bytes")] == [2, 30, 2e9, 1e9]
+    assert overrides["working_dir"] == seen["folder"]
+
+
+def test_inputs_lie_in_the_newer_folders_when_asked(simulate: Simulate, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "file.txt").touch()
+    seen = look(simulate, "--data", str(data), "--input", f"someone/extra={tmp_path / 'extra'}", "--newer-mounts")
+    assert "competitions/data/sample_submission.csv" in seen["inputs"]
+    assert "datasets/someone/extra/file.txt" in seen["inputs"] or "datasets/someone/extra" in seen["inputs"]
+
+
+def test_both_the_run_on_commit_and_the_hidden_one_are_played(simulate: Simulate, data: Path) -> None:
+    body = "write_valid()\nprint(len(sample()) - 1, os.environ.get('KAGGLE_IS_COMPETITION_RERUN'))"
+    run = simulate(body, "--data", str(data), "--both", "--placeholder", "2", "--soft")
+    assert run.exit_code == 0
+    assert run.stdout.splitlines()[0] == "2 None"
+    assert "6 1" in run.stdout.splitlines()
+    assert json.loads((run.out.with_name("run-commit") / "summary.json").read_text(encoding="utf-8"))["good"]
+
+
+def test_a_kernel_that_needs_nothing_runs_too(simulate: Simulate) -> None:
+    run = simulate("print('done')")
+    assert run.exit_code == 0
+    assert "no sample_submission.csv" in run.summary["text"]

@@ -1,0 +1,115 @@
+"""The report, opened in a real browser without a network."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from simulated import make_data, run_simulator
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_S = 60
+
+# A small stand-in for the runtime: the same events, some of them, and submissions that get better.
+NOTES_EVENTS = """
+import random
+log = open("run.jsonl", "w", buffering=1)
+start = time.monotonic()
+
+
+def emit(event, **fields):
+    log.write(json.dumps({"t_s": round(time.monotonic() - start, 3), "event": event, **fields}) + "\\n")
+
+
+emit("run_started", time_s=10)
+emit("prior_written")
+write_valid()
+emit("weights_loaded", members=["fold0", "fold1"])
+emit("clip_failed", fname="<b>00000001.wav</b>", reason="no samples")
+for number in range(4):
+    time.sleep(0.2)
+    header, *rows = sample()
+    write([header, *[[row[0], random.random(), 0, number] for row in rows]])
+    emit("pass_done", member=f"fold{number % 2}", view=number // 2, clips=6, seconds_s=0.2)
+    emit("submission_written", rows=6, passes=number + 1, seconds_s=0.01)
+    if number == 1:
+        emit("spill_began")
+emit("something new", anything=[1, 2])
+log.write('{"t_s": 1, "ev')
+"""
+
+# Run inside the page: what is drawn and how large, and every address that the page asked for.
+LOOK = """
+<script>
+addEventListener("load", () => {
+  const box = element => { const r = element.getBoundingClientRect(); return [r.width, r.height]; };
+  const seen = {
+    drawings: [...document.querySelectorAll("svg")].map(svg => ({
+      title: svg.querySelector("title").textContent, size: box(svg),
+      shapes: [...svg.querySelectorAll("path.line, rect.bar")].map(box),
+    })),
+    wide: document.documentElement.scrollWidth > innerWidth,
+    fetched: performance.getEntriesByType("resource").map(entry => entry.name),
+  };
+  document.body.innerHTML = "<pre id=seen></pre>";
+  document.getElementById("seen").textContent = "BEGIN" + JSON.stringify(seen) + "END";
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of one run that had a stall in it."""
+    folder = tmp_path_factory.mktemp("run")
+    data = make_data(folder / "data", truth="Moo")
+    arguments = ("--data", str(data), "--time", "10s", "--fault", "stall=0.1s@0.3s")
+    run = run_simulator(NOTES_EVENTS, folder, arguments)
+    assert run.exit_code == 0, run.stdout + run.stderr
+    return folder / "build" / "report.html"
+
+
+@pytest.fixture
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    return found
+
+
+def open_in(browser: str, page: Path, tmp_path: Path, *options: str) -> str:
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run(
+        [*command, *options, page.as_uri()], capture_output=True, text=True, timeout=BROWSER_S, check=True
+    )
+    return done.stdout
+
+
+def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(browser: str, report: Path, tmp_path: Path) -> None:
+    looked_at = tmp_path / "looked_at.html"
+    looked_at.write_text(report.read_text(encoding="utf-8").replace("</body>", f"{LOOK}</body>"), encoding="utf-8")
+    text = re.search(r"BEGIN(.*)END", open_in(browser, looked_at, tmp_path, "--dump-dom"), re.DOTALL)
+    assert text is not None
+    seen = json.loads(text[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    assert [drawing["title"] for drawing in seen["drawings"]] == [
+        "phases, passes and submissions over time",
+        "memory in use over time",
+        "disk in use over time",
+        "lwlrap of the submissions as they were written",
+    ]
+    for drawing in seen["drawings"]:
+        assert min(drawing["size"]) > 50
+        assert any(max(shape) > 1 for shape in drawing["shapes"])
+    assert seen["fetched"] == []
+    assert not seen["wide"]
+
+
+def test_the_report_names_no_address_and_trusts_no_text(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    assert not re.findall(r"(?:src|href|url|@import)\s*[=(]", text)
+    assert re.findall(r"https?://[^\s\"<]+", text) == ["http://www.w3.org/2000/svg"] * text.count("<svg")
+    assert "<b>" not in text
+    for words in ("something new", "spill began", "view 1, 6 clips", "valid submission after"):
+        assert words in text

@@ -1,0 +1,125 @@
+"""Bad use and bad input are one line and exit code 2; a kernel's project says what it needs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kernel_src.errors import KernelError
+from simulator.command import main
+from simulator.project import read_project
+
+TOML = """
+[kernel]
+competition = "contest"
+datasets = ["me/weights", "me/more"]
+gpu = true
+[limits]
+time = "2h"
+commit_time = "10m"
+memory = "16GB"
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOURGLASS_OVERRIDES", raising=False)
+    path = tmp_path / "build" / "kernel.py"
+    path.parent.mkdir()
+    path.write_text("print('never run')", encoding="utf-8")
+    return path
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one line that a command is refused with."""
+    assert main([*map(str, arguments), "--soft"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "nowhere"], "nowhere/sample_submission.csv is missing"),
+        (["--script", "gone.py"], "there is no script gone.py"),
+        (["--time", "soon"], "cannot read 'soon'"),
+        (["--memory", "14XB"], "cannot read '14XB'"),
+        (["--speed", "0"], "--speed 0: expected a share"),
+        (["--clips", "-1"], "--clips -1: expected 0 or more"),
+        (["--cpus", "0"], "--cpus 0: expected 1 or more"),
+        (["--scale", "1/0"], "--scale 1/0: expected a share"),
+        (["--input", "folder"], "expected SLUG=FOLDER"),
+        (["--input", "a=nowhere"], "there is no folder nowhere"),
+        (["--weights", "nowhere"], "there are no weights at nowhere"),
+        (["--fault", "flood"], "--fault flood: expected NAME"),
+        (["--fault", "damaged-fold"], "none of the inputs holds a .safetensors file"),
+        (["--require", "hard"], "--require hard, but time: soft"),
+    ],
+)
+def test_bad_use_is_refused_in_one_line(
+    arguments: list[str], words: str, script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert words in refusal(capsys, "--script", script, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"), [("{", "is no JSON"), ("[]", "must be a JSON object")], ids=["torn", "a list"]
+)
+def test_bad_overrides_are_refused_too(
+    overrides: str, words: str, script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOURGLASS_OVERRIDES", overrides)
+    assert words in refusal(capsys, "--script", script)
+
+
+def test_a_kernel_of_a_competition_wants_its_data_and_weights(
+    script: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (script.parent.parent / "kernel.toml").write_text(TOML, encoding="utf-8")
+    assert "belongs to the competition contest" in refusal(capsys, "--script", script)
+    assert "there are no weights at weights" in refusal(capsys, "--script", script, "--data", data)
+
+
+@pytest.mark.parametrize("content", ["", "fname,a\nx.wav,0\n"], ids=["empty", "without its files"])
+def test_a_table_without_content_or_files(
+    content: str, script: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "sample_submission.csv").write_text(content, encoding="utf-8")
+    arguments = ("--script", script, "--data", data, "--weights", "none")
+    if content:
+        assert main([*map(str, arguments), "--soft"]) == 1  # missing files are the kernel's affair; it wrote nothing
+    else:
+        assert "sample_submission.csv is empty" in refusal(capsys, *arguments)
+
+
+def test_a_project_is_read_from_kernel_toml_one_folder_up(script: Path) -> None:
+    (script.parent.parent / "kernel.toml").write_text(TOML, encoding="utf-8")
+    project = read_project(script)
+    assert (project.competition, project.datasets, project.gpu) == ("contest", ("me/weights", "me/more"), True)
+    assert project.kernel_limits(rerun=True).time_s == 7200
+    assert project.kernel_limits(rerun=False).time_s == 600
+    assert project.kernel_limits(rerun=True).memory_bytes == 16 * 10**9
+    assert project.kernel_limits(rerun=True).disk_bytes == 5 * 10**9
+
+
+def test_a_project_is_read_from_kaggles_own_metadata(script: Path) -> None:
+    metadata = {"competition_sources": ["birdclef"], "dataset_sources": ["me/w"], "enable_gpu": "true"}
+    (script.parent / "kernel-metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+    project = read_project(script)
+    assert (project.competition, project.datasets, project.gpu) == ("birdclef", ("me/w",), True)
+
+
+def test_a_script_alone_needs_nothing(script: Path) -> None:
+    project = read_project(script)
+    assert (project.competition, project.datasets) == (None, ())
+    assert project.kernel_limits(rerun=True).time_s == 3600
+
+
+@pytest.mark.parametrize("name", ["kernel.toml", "kernel-metadata.json"])
+def test_a_project_that_cannot_be_read_is_named(name: str, script: Path) -> None:
+    (script.parent / name).write_text("{{", encoding="utf-8")
+    with pytest.raises(KernelError, match=name):
+        read_project(script)
