@@ -12,6 +12,8 @@ SIZE    ?= small
 FOLDS   ?=
 TIME    ?=
 ARGS    ?=
+# A note for a new version of the weights, or beside a submission.
+MESSAGE ?=
 # A data set of real recordings, for the tests that want one.
 RECORDINGS ?=
 # Which torch: a GPU wants `make setup TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu126"`.
@@ -23,10 +25,11 @@ venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
 
-.PHONY: help setup demo test test-slow test-image check lint types train evaluate kernel smoke simulate layout clean
+.PHONY: help setup demo test test-slow test-image check lint types train evaluate kernel smoke simulate layout clean \
+  push-weights push pull-output submit release data
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  settings: DATA= WEIGHTS= RECIPE= SIZE= FOLDS= TIME= ARGS=, for example: make train DATA=recordings SIZE=full"
 
 setup: $(ready) ## the environment .venv, made by every other target that needs it; TORCH= chooses the build of torch
@@ -60,8 +63,28 @@ kernel: $(ready) ## build/kernel.py and build/kernel-metadata.json, ready for `k
 smoke: $(ready) ## the same, but only after it has tagged three tiny clips with WEIGHTS
 	$(python) bundle.py --smoke --weights $(WEIGHTS) $(ARGS)
 
-simulate: kernel ## the kernel's run on DATA with WEIGHTS under its limits; TIME=60s for a shorter one
+simulate: $(ready) ## the kernel's run on DATA with WEIGHTS under its limits; TIME=60s for a shorter one
+	$(python) bundle.py
 	$(python) simulate.py --data $(DATA) --weights $(WEIGHTS) $(if $(TIME),--time $(TIME)) $(ARGS)
+
+push-weights: $(ready) ## WEIGHTS to the Kaggle data set that kernel.toml names; MESSAGE= notes what is new
+	$(python) publish.py weights --weights $(WEIGHTS) $(if $(MESSAGE),--message "$(MESSAGE)") $(ARGS)
+
+push: $(ready) ## the kernel to Kaggle; waits for its run, brings the output back and checks it
+	$(python) bundle.py
+	$(python) publish.py kernel --weights $(WEIGHTS) $(ARGS)
+
+pull-output: $(ready) ## the newest run's output into build/output, checked
+	$(python) publish.py output $(ARGS)
+
+submit: $(ready) ## the newest run's output to the competition, and its score; MESSAGE= beside it
+	$(python) publish.py submit $(if $(MESSAGE),--message "$(MESSAGE)") $(ARGS)
+
+release: push ## push, and submit what came back
+	$(python) publish.py submit $(if $(MESSAGE),--message "$(MESSAGE)")
+
+data: $(ready) ## the competition's data into data/, unpacked and counted
+	$(python) publish.py data $(ARGS)
 
 test: $(ready) ## every fast test; RECORDINGS=DIR lets some look at real recordings too
 	$(python) -m pytest $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(ARGS)

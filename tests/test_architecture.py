@@ -102,6 +102,6 @@ def test_no_module_is_named_like_a_package_that_is_installed(package: str) -> No
 
 
 def test_the_doors_are_three_lines_long() -> None:
-    for door in ("bundle.py", "simulate.py"):
+    for door in ("bundle.py", "simulate.py", "publish.py"):
         body = ast.parse((ROOT / door).read_text(encoding="utf-8")).body
         assert len([node for node in body if not isinstance(node, ast.Expr)]) <= 3

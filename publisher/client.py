@@ -1,0 +1,193 @@
+"""The real kaggle client, signed in, with what it lacks: time-outs, retries that tell, uploads that never get lost.
+
+Importing the client takes a second, so this module is imported only when a command has something to ask of Kaggle.
+"""
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from kernel_src.errors import KernelError
+from publisher.environment import quiet_environment
+from publisher.errors import KaggleError
+from publisher.failures import Call, asked_pause_s, describe, is_passing, status_of
+from publisher.patience import Clock, Patience
+from publisher.redaction import MIN_SECRET_LENGTH, redacted
+from publisher.transfer import Transfer
+from publisher.uploads import Upload, UploadExpiredError
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise requests.ConnectionError("nothing is asked while the client is imported")
+
+
+@contextlib.contextmanager
+def _silent_import() -> Iterator[None]:
+    """Keeps the client from what it does when it is imported: it signs in, without a time-out, and prints a page."""
+    quiet_environment()
+    send = requests.Session.send
+    requests.Session.send = _refuse  # type: ignore[method-assign]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        requests.Session.send = send  # type: ignore[method-assign]
+
+
+with _silent_import():
+    from kaggle.api.kaggle_api_extended import ApiBlobType, KaggleApi, ResumableUploadContext, ResumableUploadResult
+
+Answer = TypeVar("Answer")
+
+UPLOAD = Call("starting an upload")
+
+NO_CREDENTIALS = (
+    "no Kaggle credentials, or only an expired token: make a token at https://www.kaggle.com/settings/api and put it"
+    " into ~/.kaggle/access_token, or set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY"
+)
+
+
+class _TimedAdapter(HTTPAdapter):
+    """Connections that count as dead after a silence; the client itself would wait for ever."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__()
+        self._timeout_s = timeout_s
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **settings: Any) -> requests.Response:
+        """Sends a request, with a time-out in any case."""
+        settings["timeout"] = settings.get("timeout") or self._timeout_s
+        return super().send(request, *arguments, **settings)
+
+
+class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
+    """Kaggle's own client for one account.
+
+    Args:
+        patience: time-outs and retries.
+        clock: by which is waited.
+
+    Raises:
+        KernelError: there are no credentials.
+        KaggleError: Kaggle cannot be asked about them.
+    """
+
+    def __init__(self, patience: Patience, clock: Clock) -> None:
+        super().__init__()
+        self.patience = patience
+        self.clock = clock
+        self.transfer = Transfer(lambda _: None)
+        self.config_values: dict[str, str] = {}
+        self.ask(Call("signing in"), self._sign_in)
+
+    def _sign_in(self) -> None:
+        try:
+            self.authenticate()
+        except SystemExit:
+            raise KernelError(NO_CREDENTIALS) from None
+
+    @property
+    def user(self) -> str:
+        """The name of the account."""
+        return self.config_values.get(self.CONFIG_NAME_USER, "")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        values = (self.config_values.get(name, "") for name in (self.CONFIG_NAME_KEY, self.CONFIG_NAME_TOKEN))
+        return tuple(value for value in values if len(value) >= MIN_SECRET_LENGTH)
+
+    def ask(self, call: Call, function: Callable[[], Answer]) -> Answer:
+        """Does one call, again and again where it fails for a passing reason.
+
+        Args:
+            call: what it is, and what its refusals mean.
+            function: does it; what the client prints meanwhile is dropped, for it may hold signed addresses.
+
+        Raises:
+            KaggleError: it failed; the line says why.
+        """
+        failures = 0
+        while True:
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):
+                    return function()
+            except requests.RequestException as error:
+                failures += 1
+                if failures >= self.patience.tries or not self._wait_after(error, call, failures):
+                    raise self.failed(describe(error, call, failures)) from None
+            except (ValueError, KeyError, TypeError) as error:
+                raise self.failed(describe(error, call)) from None
+
+    def _wait_after(self, error: requests.RequestException, call: Call, failures: int) -> bool:
+        """Waits before the next try; False where another try is pointless."""
+        if not is_passing(error, call):
+            return False
+        asked_s = asked_pause_s(error)
+        pause_s = self.patience.pause_s(failures) if asked_s is None else asked_s
+        if pause_s > self.patience.longest_asked_pause_s:
+            return False
+        why = f"Kaggle said {status_of(error)}" if status_of(error) else type(error).__name__
+        self.tell(f"{call.doing}: {why}; trying again in {pause_s:.0f} s ({failures} of {self.patience.tries - 1})")
+        self.clock.sleep(pause_s)
+        return True
+
+    def failed(self, line: str) -> KaggleError:
+        """An error with this line, free of secrets."""
+        return KaggleError(redacted(line, self.secrets))
+
+    def tell(self, line: str) -> None:
+        """Says something beside the results."""
+        print(f"publish: {redacted(line, self.secrets)}", file=sys.stderr, flush=True)
+
+    def build_kaggle_client(self) -> Any:
+        """The client's connection, with time-outs."""
+        client = super().build_kaggle_client()
+        with client.http_client() as connection:
+            session = connection._session  # noqa: SLF001  # there is no other way to it
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _TimedAdapter(self.patience.timeout_s))
+        return client
+
+    def with_retry(self, func: Callable[..., Answer], *_: Any, **__: Any) -> Callable[..., Answer]:
+        """Our own way to try again, where the client would use its own."""
+
+        def retried(*arguments: Any, **more: Any) -> Answer:
+            return self.ask(UPLOAD, lambda: func(*arguments, **more))
+
+        return retried
+
+    def upload_folder(self, request: Any, folder: Path) -> None:
+        """Uploads the files of a folder for a data set; the client remembers what was begun in case it is cut off.
+
+        Args:
+            request: whose `files` grow by those that have arrived.
+            folder: its folders are left out, and metadata files.
+        """
+        with contextlib.redirect_stdout(io.StringIO()), ResumableUploadContext() as context:
+            self.upload_files(request, None, str(folder), ApiBlobType.DATASET, context, quiet=True)
+
+    def upload_complete(self, path: str, url: str, quiet: bool, resume: bool = False) -> ResumableUploadResult:
+        """Sends one file to its place; the client's own version prints the place and has no time-out.
+
+        Args:
+            path: the file.
+            url: where it goes; signed, so it is a secret.
+            quiet: unused; progress is told by `transfer`.
+            resume: whether a part of it may be there already.
+        """
+        del quiet
+        upload = Upload(Path(path), url, self.patience, self.clock, self.tell)
+        try:
+            upload.send(self.transfer, resume=resume)
+        except UploadExpiredError:
+            return ResumableUploadResult.FAILED
+        except KaggleError as error:
+            raise self.failed(str(error)) from None
+        return ResumableUploadResult.COMPLETE

@@ -1,0 +1,137 @@
+"""A bundle on its way to a run, and the run's output on its way back."""
+
+import json
+from pathlib import Path
+
+import pytest
+from kaggle_server import KaggleServer
+from published import COMPETITION, SAMPLE, SUBMISSION, FakeClock, Publish, bundle
+
+
+def test_a_fresh_bundle_is_pushed_as_it_lies_there(publish: Publish, uploaded: KaggleServer, project: Path) -> None:
+    run = publish("kernel", "--no-wait")
+    assert run.exit_code == 0, run.err
+    pushed = uploaded.state.kernels["tester/tiny-kernel"].versions[0]
+    assert pushed.text == (project / "build" / "kernel.py").read_text()
+    assert pushed.enable_internet is False
+    assert pushed.is_private is True
+    assert pushed.dataset_data_sources == ["tester/tiny-weights"]
+    assert pushed.competition_data_sources == [COMPETITION]
+    assert "https://www.kaggle.com/code/tester/tiny-kernel" in run.out
+
+
+@pytest.mark.usefixtures("pushed")
+def test_waiting_shows_each_state_and_brings_the_checked_output_back(publish: Publish, project: Path) -> None:
+    run = publish("kernel")
+    assert run.exit_code == 0, run.err
+    assert [word for word in ("queued", "running", "complete") if word in run.err] == ["queued", "running", "complete"]
+    out = project / "build" / "output"
+    assert (out / "submission.csv").read_bytes() == SUBMISSION
+    assert (out / "plots" / "one.svg").read_bytes() == b"<svg/>"
+    assert (out / "kernel.log").read_text() == "hello\nbye\n"
+    assert "30:00 of 1:00:00 (50%)" in run.out
+    assert "https://www.kaggle.com/code/tester/tiny-kernel" in run.out
+
+
+def test_ctrl_c_leaves_the_run_running_and_says_how_to_pick_it_up(
+    publish: Publish, pushed: KaggleServer, clock: FakeClock
+) -> None:
+    clock.interrupts_at = len(clock.pauses_s) + 1
+    run = publish("kernel")
+    assert run.exit_code == 130
+    assert "python publish.py output" in run.err
+    assert pushed.state.kernels["tester/tiny-kernel"].coming == ["RUNNING", "COMPLETE"]
+    assert publish("output").exit_code == 0
+
+
+def test_the_end_of_the_run_before_is_not_taken_for_the_end_of_this_one(publish: Publish, pushed: KaggleServer) -> None:
+    pushed.state.kernels["tester/tiny-kernel"].stale_looks = 2
+    run = publish("kernel")
+    assert run.exit_code == 0, run.err
+    assert run.err.index("not begun") < run.err.index("running") < run.err.index("complete")
+
+
+def test_a_version_that_is_pushed_meanwhile_is_noticed(
+    publish: Publish, pushed: KaggleServer, clock: FakeClock
+) -> None:
+    kernel = pushed.state.kernels["tester/tiny-kernel"]
+    clock.at_each_pause = lambda: kernel.versions.append(kernel.versions[0])
+    run = publish("kernel")
+    assert run.exit_code == 1
+    assert "was pushed while version 2 was waited for" in run.err
+
+
+def test_a_bundle_that_is_out_of_date_stays_here(publish: Publish, uploaded: KaggleServer, project: Path) -> None:
+    (project / "app" / "main.py").write_text("def main() -> int:\n    return 1\n")
+    run = publish("kernel")
+    assert run.exit_code == 2
+    assert "out of date" in run.err
+    assert "bundle.py" in run.err
+    assert uploaded.calls("SaveKernel") == []
+
+
+def test_other_weights_at_kaggle_than_here_stop_the_push(
+    publish: Publish, uploaded: KaggleServer, project: Path
+) -> None:
+    manifest = project / "weights" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"none"', '"some"'))
+    run = publish("kernel")
+    assert run.exit_code == 1
+    assert "manifest.json is another one" in run.err
+    assert uploaded.calls("SaveKernel") == []
+
+
+def test_a_notebook_is_pushed_as_one(publish: Publish, uploaded: KaggleServer, project: Path) -> None:
+    bundle(project, "--notebook")
+    run = publish("kernel", "--no-wait")
+    assert run.exit_code == 0, run.err
+    (pushed,) = uploaded.state.kernels["tester/tiny-kernel"].versions
+    assert pushed.kernel_type == "notebook"
+    assert len(json.loads(pushed.text)["cells"]) > 1
+
+
+@pytest.mark.parametrize("log", ["", "plain words\n"])
+def test_a_log_without_times_is_kept_and_no_time_is_made_up(
+    publish: Publish, pushed: KaggleServer, project: Path, log: str
+) -> None:
+    pushed.state.kernels["tester/tiny-kernel"].log = log
+    run = publish("output")
+    assert run.exit_code == 0, run.err
+    assert "does not tell how long it took" in run.out
+    assert (project / "build" / "output" / "kernel.log").read_text() == log
+
+
+def test_an_old_submission_is_not_taken_for_this_runs(publish: Publish, pushed: KaggleServer, project: Path) -> None:
+    assert publish("output").exit_code == 0
+    del pushed.state.kernels["tester/tiny-kernel"].output["submission.csv"]
+    assert publish("output").exit_code == 1
+    assert not (project / "build" / "output" / "submission.csv").exists()
+
+
+def test_the_sample_may_come_from_data_that_are_here(publish: Publish, pushed: KaggleServer, tmp_path: Path) -> None:
+    (tmp_path / "sample_submission.csv").write_bytes(SAMPLE)
+    assert publish("output", "--data", tmp_path).exit_code == 0
+    assert pushed.calls("DownloadDataFile") == []
+
+
+def test_a_run_over_its_limit_is_a_failure(publish: Publish, pushed: KaggleServer) -> None:
+    kernel = pushed.state.kernels["tester/tiny-kernel"]
+    kernel.log = kernel.log.replace("1800", "3601")
+    run = publish("output")
+    assert run.exit_code == 1
+    assert "took longer than its limit of 1:00:00" in run.err
+
+
+def test_a_submission_that_kaggle_would_refuse_is_a_failure(publish: Publish, pushed: KaggleServer) -> None:
+    pushed.state.kernels["tester/tiny-kernel"].output["submission.csv"] = SUBMISSION.replace(b"0.25", b"nan")
+    run = publish("output")
+    assert run.exit_code == 1
+    assert "one.wav Meow = 'nan'" in run.err
+
+
+def test_a_project_without_datasets_or_competition_can_be_pushed(publish: Publish, project: Path) -> None:
+    toml = project / "kernel.toml"
+    kept = [line for line in toml.read_text().splitlines() if not line.startswith(("datasets", "competition"))]
+    toml.write_text("\n".join(kept))
+    bundle(project)
+    assert publish("kernel").exit_code == 0
