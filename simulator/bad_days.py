@@ -4,10 +4,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from simulator.faults import Fault, FaultKind, has
 from simulator.means import can_fill_disks, gpu_devices, group_abilities
 from simulator.rehearse import RunResult, rehearse
+from simulator.run_events import named
 from simulator.run_folder import empty_run_folder
 from simulator.settings import Rehearsal
 from simulator.submission_check import read_table
@@ -28,10 +30,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Day:
-    """One bad day."""
+    """One day."""
 
     number: int
-    """From 1 on."""
+    """From 1 on; 0 for the good day."""
     faults: tuple[Fault, ...]
     """What went wrong."""
     result: RunResult
@@ -46,6 +48,12 @@ class Day:
     def good(self) -> bool:
         """Whether the kernel kept its promises and lost no clip."""
         return self.result.verdict.good and not self.lost_clips
+
+    @property
+    def missed(self) -> list[Fault]:
+        """Faults that would have begun after the kernel's end."""
+        begun = [fault for _, fault in self.result.faults]
+        return [fault for fault in self.faults if not fault.from_the_start and fault not in begun]
 
     @property
     def lost_clips(self) -> int:
@@ -71,29 +79,43 @@ FATES = {
 
 
 def live_through(rehearsal: Rehearsal, days: int, tell: Callable[[Day], None]) -> list[Day]:
-    """Runs the kernel on so many bad days; the same seed draws the same days.
+    """Runs the kernel on a good day, then on so many bad ones; the same seed draws the same faults.
+
+    A kernel may end long before its limit, so the faults' moments are shares of the time that the good day took.
 
     Args:
         rehearsal: the run on a good day; each day's files go to a folder of its own in `rehearsal.out`.
-        days: how many.
-        tell: is called after each.
+        days: how many bad ones.
+        tell: is called after each day, the good one too.
+
+    Returns:
+        The bad days.
     """
     out = empty_run_folder(rehearsal.out, DAYS_NAME)
+    good = Day(0, (), rehearse(replace(rehearsal, out=out / "good-day", faults=(), live=False)))
+    tell(good)
+    lasts = min(1.0, good.result.wall_s / rehearsal.limits.time_s)
     lived = []
     for number in range(1, days + 1):
-        rng = random.Random(f"{rehearsal.seed}/{number}")
-        faults = (*rehearsal.faults, *draw_faults(rng, rehearsal, possible_kinds(rehearsal)))
-        day = replace(
-            rehearsal,
-            out=out / f"day-{number:02}",
-            faults=faults,
-            gpu=rehearsal.gpu and not has(faults, FaultKind.NO_GPU),
-            seed=rng.randrange(2**32),
-            live=False,
-        )
-        lived.append(Day(number, faults, rehearse(day)))
+        lived.append(_live_one_day(rehearsal, out, number, lasts))
         tell(lived[-1])
     return lived
+
+
+def _live_one_day(rehearsal: Rehearsal, out: Path, number: int, lasts: float) -> Day:
+    """Draws a day's faults and runs the kernel with them; `lasts` is the share of the limit that a good day takes."""
+    rng = random.Random(f"{rehearsal.seed}/{number}")
+    drawn = draw_faults(rng, rehearsal, possible_kinds(rehearsal))
+    faults = (*rehearsal.faults, *(replace(fault, at_share=fault.at_share * lasts) for fault in drawn))
+    day = replace(
+        rehearsal,
+        out=out / f"day-{number:02}",
+        faults=faults,
+        gpu=rehearsal.gpu and not has(faults, FaultKind.NO_GPU),
+        day=number,
+        live=False,
+    )
+    return Day(number, faults, rehearse(day))
 
 
 def possible_kinds(rehearsal: Rehearsal) -> list[FaultKind]:
@@ -134,8 +156,14 @@ def _draw_fault(rng: random.Random, kind: FaultKind, rehearsal: Rehearsal) -> Fa
 
 
 def untagged_clips(result: RunResult) -> set[str]:
-    """Clips whose row in the last submission is still that of the first; none where there was only one submission."""
-    if len(result.submissions) < 2 or not result.verdict.good:
+    """Clips whose row in the last submission is still that of the first, which a kernel writes before it has heard any.
+
+    None where there was only one submission, unless the kernel's own events say that it was such a first one.
+    """
+    if not result.submissions or not result.verdict.good:
+        return set()
+    only_priors = named(result.events, "prior_written") and not named(result.events, "submission_written")
+    if len(result.submissions) < 2 and not only_priors:
         return set()
     first, last = (read_table(result.submissions[index][1]) for index in (0, -1))
     before = {row[0]: row[1:] for row in first.rows}

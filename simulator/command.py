@@ -1,6 +1,7 @@
 """`python simulate.py`: runs a script kernel as Kaggle would, and says whether it kept its promises."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KernelError as error:
         print(f"simulate: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # nobody reads the summary; it is in summary.json too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         print("simulate: interrupted; everything that was set up is gone again", file=sys.stderr)
         return 128 + signal.SIGINT

@@ -8,6 +8,7 @@ from pathlib import Path
 from simulator.bad_days import Day, Fate
 from simulator.drawing import Bar, Lane, Mark, lane_chart
 from simulator.page import banner, link, page, section, table
+from simulator.summary import fault_text
 
 COLOUR_OF = {Fate.SURVIVED: 2, Fate.LATE: 1, Fate.KILLED: 3, Fate.INVALID: 4}
 
@@ -58,7 +59,7 @@ def _rows(days: Sequence[Day], folder: Path) -> list[tuple[object, ...]]:
     for day in days:
         score = day.result.score
         report = os.path.relpath(day.result.rehearsal.out / "report.html", folder)
-        wrong = "; ".join(fault.text for fault in day.faults)
+        wrong = "; ".join(fault_text(day, fault) for fault in day.faults)
         fate = day.fate if day.good else f"{day.result.verdict.text}; {day.lost_clips} clips lost"
         rows.append(
             (

@@ -4,10 +4,11 @@ Colours come from the page's style sheet (see page.py), so that a chart follows 
 bar bears its values as a tooltip.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+
+from simulator.chart_scale import Scale, end_after, number_text, room_for, thinned, ticks
 
 WIDTH = 900
 LEFT = 70
@@ -21,10 +22,6 @@ MARK_ROWS = 3
 MARK_ROW_HEIGHT = 14
 MOST_MARK_TEXTS = 12
 COLOURS = 6
-SHORTEST_AXIS = 1e-9
-MOST_POINTS = 1200
-TICKS = 6
-NICE_STEPS = (1, 2, 2.5, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -83,18 +80,6 @@ class Lane:
     """Its bars."""
 
 
-@dataclass(frozen=True)
-class _Scale:
-    low: float
-    high: float
-    begin_px: float
-    end_px: float
-
-    def __call__(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.begin_px + share * (self.end_px - self.begin_px), 2)
-
-
 def line_chart(
     series: Sequence[Series],
     *,
@@ -121,8 +106,8 @@ def line_chart(
     xs = [x for line in series for x, _ in line.points] + [mark.x for mark in marks]
     ys = [y for line in series for _, y in line.points] + [level.y for level in levels]
     bottom = TOP + PLOT_HEIGHT
-    x_scale = _Scale(0.0, _end_after([*xs, x_end or 0.0]), LEFT, WIDTH - RIGHT)
-    y_scale = _Scale(*_room_for(ys, from_zero=from_zero), bottom, TOP)
+    x_scale = Scale(0.0, end_after([*xs, x_end or 0.0]), LEFT, WIDTH - RIGHT)
+    y_scale = Scale(*room_for(ys, from_zero=from_zero), bottom, TOP)
     parts = [
         _x_axis(x_scale, bottom, x_label),
         _y_axis(y_scale, y_label),
@@ -147,7 +132,7 @@ def lane_chart(
         marks: vertical lines across.
     """
     ends = [bar.end for lane in lanes for bar in lane.bars] + [mark.x for mark in marks]
-    x_scale = _Scale(0.0, _end_after([*ends, x_end or 0.0]), LANE_NAME_WIDTH, WIDTH - RIGHT)
+    x_scale = Scale(0.0, end_after([*ends, x_end or 0.0]), LANE_NAME_WIDTH, WIDTH - RIGHT)
     rows_end = MARK_ROWS * MARK_ROW_HEIGHT if marks else 0
     top = TOP + rows_end
     bottom = top + LANE_HEIGHT * max(1, len(lanes))
@@ -158,57 +143,12 @@ def lane_chart(
     return _svg(title, bottom + AXIS_HEIGHT, parts)
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two values, some six of them."""
-    span = high - low
-    power = 10.0 ** math.floor(math.log10(span / TICKS))
-    step = next(power * nice for nice in NICE_STEPS if span / (power * nice) <= TICKS)
-    first = math.ceil(low / step)
-    return [round(number * step, 12) for number in range(first, math.floor(high / step) + 1)]
-
-
-def thinned(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> list[tuple[float, float]]:
-    """At most about so many points, with the highest and the lowest of each stretch among them."""
-    if len(points) <= most:
-        return list(points)
-    size = math.ceil(2 * len(points) / most)
-    kept: list[tuple[float, float]] = [points[0]]
-    for begin in range(1, len(points) - 1, size):
-        stretch = points[begin : min(begin + size, len(points) - 1)]
-        height: Callable[[tuple[float, float]], float] = lambda point: point[1]  # noqa: E731
-        kept += sorted({min(stretch, key=height), max(stretch, key=height)})
-    return [*kept, points[-1]]
-
-
-def number_text(value: float) -> str:
-    """A number as short as it can be said: 4 digits that count, thousands apart."""
-    if value and not 1e-4 <= abs(value) < 1e15:
-        return f"{value:.3g}"
-    digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
-    text = f"{value:,.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _end_after(values: Sequence[float]) -> float:
-    """The end of an axis that begins at 0."""
-    return max(values) if max(values) > SHORTEST_AXIS else 1.0
-
-
-def _room_for(values: Sequence[float], *, from_zero: bool) -> tuple[float, float]:
-    """The ends of an axis with a little room around its values."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    if from_zero:
-        low, high = min(low, 0.0), max(high, 0.0)
-    margin = 0.08 * max(high - low, 0.02 * abs(high), SHORTEST_AXIS)
-    return (0.0 if from_zero and low == 0 else low - margin), high + margin
-
-
 def _svg(title: str, height: float, parts: Sequence[str]) -> str:
     head = f'<svg role="img" viewBox="0 0 {WIDTH} {height}" xmlns="http://www.w3.org/2000/svg">'
     return f"{head}<title>{escape(title)}</title>{''.join(parts)}</svg>"
 
 
-def _x_axis(scale: _Scale, y: float, label: str) -> str:
+def _x_axis(scale: Scale, y: float, label: str) -> str:
     parts = [f'<line class="axis" x1="{scale.begin_px}" x2="{scale.end_px}" y1="{y}" y2="{y}"/>']
     for tick in ticks(scale.low, scale.high):
         x = scale(tick)
@@ -217,7 +157,7 @@ def _x_axis(scale: _Scale, y: float, label: str) -> str:
     return "".join([*parts, _text((scale.begin_px + scale.end_px) / 2, y + 34, label, "middle")])
 
 
-def _y_axis(scale: _Scale, label: str) -> str:
+def _y_axis(scale: Scale, label: str) -> str:
     parts = []
     for tick in ticks(scale.low, scale.high):
         y = scale(tick)
@@ -228,7 +168,7 @@ def _y_axis(scale: _Scale, label: str) -> str:
     return "".join([*parts, f"{turned}{escape(label)}</text>"])
 
 
-def _line(series: Series, number: int, x_scale: _Scale, y_scale: _Scale) -> str:
+def _line(series: Series, number: int, x_scale: Scale, y_scale: Scale) -> str:
     points = thinned(series.points)
     if not points:
         return ""
@@ -247,26 +187,26 @@ def _dot(x: float, y: float, tip: str) -> str:
     return f'<circle cx="{x}" cy="{y}" r="3"><title>{escape(tip)}</title></circle>'
 
 
-def _level(level: Level, scale: _Scale) -> str:
+def _level(level: Level, scale: Scale) -> str:
     y = scale(level.y)
     line = f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
     return line + _text(WIDTH - RIGHT, y - 4, level.text, "end")
 
 
-def _mark(mark: Mark, scale: _Scale, bottom: float) -> str:
+def _mark(mark: Mark, scale: Scale, bottom: float) -> str:
     x = scale(mark.x)
     tip = f"<title>{escape(mark.text)} at {number_text(mark.x)}</title>"
     flag = f'<path class="flag" d="M{x} {TOP - 8}h10l-3 4l3 4h-10z">{tip}</path>'
     return f'<line class="mark" x1="{x}" x2="{x}" y1="{TOP - 8}" y2="{bottom}">{tip}</line>{flag}'
 
 
-def _mark_text(mark: Mark, scale: _Scale, row: int) -> str:
+def _mark_text(mark: Mark, scale: Scale, row: int) -> str:
     x, y = scale(mark.x), TOP + 2 + MARK_ROW_HEIGHT * row
     left = x < (scale.begin_px + scale.end_px) / 2
     return _text(x + 14 if left else x - 4, y, mark.text, "start" if left else "end")
 
 
-def _lane(lane: Lane, y: float, scale: _Scale) -> str:
+def _lane(lane: Lane, y: float, scale: Scale) -> str:
     parts = [_text(LANE_NAME_WIDTH - 8, y + LANE_HEIGHT / 2 + 4, lane.name, "end")]
     for bar in lane.bars:
         x, width = scale(bar.begin), max(1.5, scale(bar.end) - scale(bar.begin))

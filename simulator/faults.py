@@ -45,9 +45,9 @@ MEANINGS = {
     FaultKind.DISK_FULL: FaultMeaning("the disk is full", "", ""),
     FaultKind.NEIGHBOUR: FaultMeaning("a neighbour takes {amount} of the memory", "bytes", "1GB"),
     FaultKind.SIGTERM: FaultMeaning("SIGTERM, and SIGKILL {amount} later", "seconds", "10s"),
-    FaultKind.DAMAGED_CLIP: FaultMeaning("{amount} clips are damaged", "count", "1", from_the_start=True),
-    FaultKind.HANGING_CLIP: FaultMeaning("{amount} clips hang their decoder", "count", "1", from_the_start=True),
-    FaultKind.DAMAGED_FOLD: FaultMeaning("{amount} files of weights are damaged", "count", "1", from_the_start=True),
+    FaultKind.DAMAGED_CLIP: FaultMeaning("clips damaged: {amount}", "count", "1", from_the_start=True),
+    FaultKind.HANGING_CLIP: FaultMeaning("clips that hang their decoder: {amount}", "count", "1", from_the_start=True),
+    FaultKind.DAMAGED_FOLD: FaultMeaning("files of weights damaged: {amount}", "count", "1", from_the_start=True),
     FaultKind.NO_GPU: FaultMeaning("there is no GPU", "", "", from_the_start=True),
 }
 

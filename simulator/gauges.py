@@ -55,7 +55,9 @@ class OutsideConnections:
 
 def _remote_addresses(pid: int) -> Iterator[str]:
     try:
-        connections = psutil.Process(pid).net_connections(kind="inet")
+        process = psutil.Process(pid)
+        read = process.net_connections if hasattr(process, "net_connections") else process.connections  # psutil 6, 5
+        connections = read(kind="inet")
     except psutil.Error:
         return
     for connection in connections:

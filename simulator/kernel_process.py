@@ -155,9 +155,7 @@ class KernelProcess:
             while chunk := os.read(self._process.stdout.fileno(), CHUNK_BYTES):
                 file.write(chunk)
                 file.flush()
-                if live:
-                    sys.stdout.write(chunk.decode(errors="replace"))
-                    sys.stdout.flush()
+                live = live and _show(chunk)
 
     def __enter__(self) -> Self:
         return self
@@ -170,3 +168,13 @@ class KernelProcess:
         assert self._process.stdout is not None
         self._process.stdout.close()
         os.close(self._status_fd)
+
+
+def _show(chunk: bytes) -> bool:
+    """Shows output of the kernel; whether there is still somebody to show it to."""
+    try:
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+    except OSError:  # such as the end of a pipe; the kernel must not be held up by it
+        return False
+    return True

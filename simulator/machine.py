@@ -96,17 +96,25 @@ class Machine:
         return [
             Enforcement("time", closed, "all is killed" if closed else "what can be seen is killed"),
             Enforcement("memory", self.group is not None, self.group.means if self.group else PSS_WATCHED),
-            Enforcement("disk", self.image is not None, self.image.means if self.image else BLOCKS_WATCHED),
+            Enforcement("disk", self.image is not None, self.image.means if self.image else self._why_no_image()),
             Enforcement("network", self._sandboxed, "none but loopback" if self._sandboxed else SOCKETS_WATCHED),
             Enforcement("inputs", self._sandboxed, "read-only" if self._sandboxed else "compared afterwards"),
             *self._cpu_enforcement(),
         ]
+
+    def _why_no_image(self) -> str:
+        free_bytes = _free_bytes(self._folder)
+        if self._rehearsal.soft or not can_fill_disks() or free_bytes > self._rehearsal.limits.disk_bytes:
+            return BLOCKS_WATCHED
+        return f"{BLOCKS_WATCHED}; for an image of the quota only {free_bytes / 1e9:.3g} GB are free"
 
     def _cpu_enforcement(self) -> list[Enforcement]:
         there = len(os.sched_getaffinity(0))
         wanted = self._rehearsal.cpus or there
         if wanted > there:
             return [Enforcement("CPUs", False, f"the machine has {there}, not {wanted}")]
+        if wanted == there and self._rehearsal.speed == 1:
+            return [Enforcement("CPUs", True, f"all {there} of the machine")]
         hard = self.group is not None and group_abilities().cpus
         return [Enforcement("CPUs", hard, f"{wanted} at {self._rehearsal.speed:.0%} of their speed")]
 
@@ -196,4 +204,4 @@ def _free_bytes(folder: Path) -> int:
 def _states(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
     """Size and time of change of all files in some folders."""
     files = [file for path in paths for file in (path, *path.rglob("*"))]
-    return {file: (file.stat().st_size, file.stat().st_mtime_ns) for file in files}
+    return {file: (file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()}

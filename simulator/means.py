@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.cgroup import ControlGroup, make_control_group
+from simulator.cgroup import ControlGroup
+from simulator.cgroup_place import make_control_group
 from simulator.disk_image import own_mount_namespace
 from simulator.sandbox import bubblewrap_works
 from simulator.user_scope import UserScope, user_scope_controllers

@@ -105,7 +105,8 @@ def _run(rehearsal: Rehearsal, machine: Machine) -> _Run:
             crossed = watch.until_crossed_or(kernel.wait, clock.tick)
         wall_s = kernel.elapsed_s
         ending = None if crossed else kernel.ending()
-    crossed = crossed or watch.last_look()
+    killed = watch.last_look()
+    crossed = crossed or killed
     wall_s = ending.wall_s if ending else wall_s
     return _Run(watch, crossed, ending, wall_s, enforcements, clock.begun, machine.input_changes())
 

@@ -60,7 +60,9 @@ class Rehearsal:
     faults: tuple[Fault, ...] = ()
     """What goes wrong."""
     seed: int = 0
-    """Of the clips that are drawn and of the faults."""
+    """Of the clips that are drawn, and of the faults."""
+    day: int = 0
+    """Which of the days with this seed: other clips are damaged, but the same ones are drawn."""
     soft: bool = False
     """Whether to use nothing but the watchdog, even where the machine allows more."""
     require_hard: bool = False

@@ -53,7 +53,7 @@ def stage_inputs(rehearsal: Rehearsal, folder: Path) -> StagedInputs:
     Raises:
         KernelError: something that the kernel should see does not exist or does not fit.
     """
-    rng = random.Random(rehearsal.seed)
+    rng = random.Random(f"{rehearsal.seed}/{rehearsal.day}")
     datasets = {_dataset_path(name, rehearsal): path for name, path in rehearsal.datasets.items()}
     for path in datasets.values():
         if not path.exists():
@@ -79,7 +79,7 @@ def _with_competition(
         if not path.exists():
             raise KernelError(f"{path} is missing; --data takes a folder in the competition's layout")
     truth = read_truth(data.truth) if data.truth else None
-    test_set = _test_set(data, rehearsal.clips, rng)
+    test_set = _test_set(data, rehearsal.clips, random.Random(rehearsal.seed))
     unusable = _draw_unusable(test_set, rehearsal, rng)
     originals = staged.originals
     if rehearsal.clips is not None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.bad_days import DAYS_NAME, Day, Fate
+from simulator.faults import Fault
 from simulator.rehearse import RunResult
 from simulator.run_events import named
 
@@ -84,17 +85,25 @@ def _first_text(result: RunResult) -> str:
 
 def _score_text(result: RunResult) -> str:
     if result.score:
-        return f"{result.score.lwlrap:.4f} over {result.score.clips:,} clips"
+        text = f"{result.score.lwlrap:.4f} over {result.score.clips:,} clips"
+        return text if result.verdict.good else f"{text}, which Kaggle would not count"
     if result.staged.truth is None:
         return "not known: no test.csv with the truth"
     return "not known: no valid submission to score" if not result.verdict.good else "not known: no clips with a truth"
 
 
 def day_line(day: Day) -> str:
-    """One bad day."""
-    wrong = "; ".join(fault.text for fault in day.faults)
-    lost = f", {day.lost_clips} clips lost" if day.lost_clips else ""
-    return f"day {day.number:2}  {day.fate:9}{lost} {day.result.wall_s:7.1f} s  {wrong}"
+    """One day."""
+    name = f"day {day.number:2} " if day.number else "good day"
+    wrong = "; ".join(fault_text(day, fault) for fault in day.faults)
+    lost = f"{day.lost_clips} clips lost; " if day.lost_clips else ""
+    score = f"{day.result.score.lwlrap:.3f}" if day.result.score else "     "
+    return f"{name} {day.fate:9} {day.result.wall_s:7.1f} s  lwlrap {score}  {lost}{wrong}".rstrip()
+
+
+def fault_text(day: Day, fault: Fault) -> str:
+    """A fault as a sentence, and whether the kernel ended before it."""
+    return f"{fault.text} (the kernel ended before)" if fault in day.missed else fault.text
 
 
 def days_lines(days: Sequence[Day], out: Path, report: Path) -> list[str]:
@@ -120,7 +129,7 @@ def write_days_summary(days: Sequence[Day], out: Path) -> Path:
             "unusable_clips": sorted(day.result.staged.unusable),
             "time_s": round(day.result.wall_s, 3),
             "lwlrap": day.result.score.lwlrap if day.result.score else None,
-            "faults": [fault.text for fault in day.faults],
+            "faults": [fault_text(day, fault) for fault in day.faults],
         }
         for day in days
     ]

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from kernel_src.errors import KernelError
-from simulator.cgroup import NAME_PREFIX, UNIFIED, V2, ControlGroup, folders_v2, mounts_by_controller
+from simulator.cgroup import V2, ControlGroup
+from simulator.cgroup_place import NAME_PREFIX, UNIFIED, folders_v2, mounts_by_controller
 
 START_S = 10.0
 LOOK_S = 0.005

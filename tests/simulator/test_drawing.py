@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart, number_text, thinned, ticks
+from simulator.chart_scale import number_text, thinned, ticks
+from simulator.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
 from simulator.page import page, table
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,5 +1,6 @@
 """Whatever ends the simulator, nothing of it stays."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -55,3 +56,14 @@ def test_a_folder_that_no_run_has_made_is_left_alone(simulate: Simulate, tmp_pat
     assert run.exit_code == 2
     assert run.stderr.count("\n") == 1
     assert list(precious.parent.iterdir()) == [precious]
+
+
+def test_a_reader_that_goes_away_does_not_hold_the_kernel_up(data: Path, tmp_path: Path) -> None:
+    script = tmp_path / "talks.py"
+    script.write_text(PROLOGUE + "for _ in range(20000):\n    print('x' * 100)\nwrite_valid()\n", encoding="utf-8")
+    command = f"{sys.executable} {REPOSITORY / 'simulate.py'} --script {script} --data {data} --time 20s | head -1"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, timeout=PATIENCE_S, check=True)
+    assert done.stderr == b""
+    run = json.loads((tmp_path / "build" / "run" / "summary.json").read_text(encoding="utf-8"))
+    assert run["verdict"] == "kept"
+    assert len((tmp_path / "build" / "run" / "kernel.log").read_bytes()) == 20000 * 101
