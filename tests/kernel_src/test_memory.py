@@ -9,7 +9,7 @@ import pytest
 from store_fixtures import MB, FakeReader, HandClock, open_descriptors
 
 from kernel_src.memory import V1, V2, CgroupReader, MachineReader, NestedReader, memory_reader
-from simulator.cgroup import make_control_group
+from simulator.cgroup_place import make_control_group
 
 UNLIMITED_V1 = 9223372036854771712
 

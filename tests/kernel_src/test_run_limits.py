@@ -19,7 +19,7 @@ from kernel_src.manifest import Manifest, Member, sha256_of, write_manifest
 from kernel_src.model import ModelConfig, SEDenseNet
 from kernel_src.overrides import OVERRIDES_VARIABLE
 from sample_data import LABELS, tone, write_table
-from simulator.cgroup import make_control_group
+from simulator.cgroup_place import make_control_group
 
 CLIPS = 24
 RESERVE_BYTES = 1000 * MB  # kernel.toml's memory_reserve

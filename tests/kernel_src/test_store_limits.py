@@ -13,7 +13,8 @@ from store_fixtures import MB, FakeReader, RecordedEvents, folder_on_disk, same_
 
 from kernel_src.store import SpectrogramStore
 from kernel_src.store_totals import Tier
-from simulator.cgroup import ControlGroup, make_control_group
+from simulator.cgroup import ControlGroup
+from simulator.cgroup_place import make_control_group
 
 HERE = Path(__file__).parent
 ITEMS = 600
