@@ -40,7 +40,7 @@ class FaultClock:
 
     def tick(self, t_s: float) -> Crossed | None:
         """Begins what is due; `Crossed.SIGTERM` when the kernel has not left in the time that it was given."""
-        while self._waiting and t_s >= self._waiting[0].at_share * self._time_limit_s:
+        while self._kernel.is_up and self._waiting and t_s >= self._waiting[0].at_share * self._time_limit_s:
             fault = self._waiting.pop(0)
             self._begin(fault, t_s)
             self.begun.append((t_s, fault))

@@ -1,9 +1,9 @@
 """The first process around a kernel: starts it, waits for it, and ends whatever it leaves behind.
 
 Run as a script of its own (`python -I -S init_process.py STATUS_FD COMMAND...`), also inside the sandbox where
-nothing else of the project can be seen; so it imports only the standard library. When the kernel has ended, one
-JSON object goes to the descriptor: `returncode` (negative: the signal), `wall_s`, `cpu_s`, and `left_behind`, the
-names of processes that still ran after a moment of grace.
+nothing else of the project can be seen; so it imports only the standard library. When the kernel has begun, the line
+`up` goes to the descriptor; when it has ended, a JSON object: `returncode` (negative: the signal), `wall_s`, `cpu_s`,
+and `left_behind`, the names of processes that still ran after a moment of grace.
 """
 
 import ctypes
@@ -28,12 +28,13 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, _end_everything)
     start_s = time.monotonic()
     kernel = os.posix_spawn(arguments[1], arguments[1:], os.environ, setsigdef=[signal.SIGTERM, signal.SIGPIPE])
+    os.write(status_fd, b"up\n")
     returncode, cpu_s = _wait_for(kernel)
     wall_s = time.monotonic() - start_s
     left_behind = _wait_for_the_rest()
     _kill_descendants()
     report = {"returncode": returncode, "wall_s": wall_s, "cpu_s": cpu_s, "left_behind": left_behind}
-    os.write(status_fd, json.dumps(report).encode())
+    os.write(status_fd, json.dumps(report).encode() + b"\n")
 
 
 def _adopt_orphans() -> None:

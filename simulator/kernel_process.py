@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kernel_src.errors import KernelError
 from simulator.process_tree import command_line, process_tree, send_signal
 
 INIT_SCRIPT = Path(__file__).with_name("init_process.py")
@@ -75,6 +76,8 @@ class KernelProcess:
         live: bool,
     ) -> None:
         self._enclosure = enclosure
+        self._log = log
+        self._status = b""
         self._status_fd, status_end = os.pipe()
         self._init = [sys.executable, "-I", "-S", str(enclosure.init_script), str(status_end)]
         before = os.sched_getaffinity(0)
@@ -105,14 +108,31 @@ class KernelProcess:
         """Seconds since the start."""
         return time.monotonic() - self._start_s
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the script has begun; what surrounds it begins before."""
+        return self._status.startswith(b"up\n")
+
     def wait(self, timeout_s: float) -> bool:
-        """Waits for the end, at most `timeout_s`; whether it has come."""
+        """Waits for news, at most `timeout_s`; whether the kernel has ended."""
         ready, _, _ = select.select([self._status_fd], [], [], max(0.0, timeout_s))
-        return bool(ready)
+        if not ready:
+            return False
+        news = os.read(self._status_fd, CHUNK_BYTES)
+        self._status += news
+        return not news or self._status.count(b"\n") > 1
 
     def ending(self) -> Ending | None:
-        """How it ended, once `wait` is true; None where what surrounds it was killed, too."""
-        report = os.read(self._status_fd, CHUNK_BYTES)
+        """How it ended, once `wait` is true; None where what surrounds it was killed, too.
+
+        Raises:
+            KernelError: it has not even begun.
+        """
+        self._process.wait()
+        if not self.is_up:
+            self._listener.join(LAST_WORDS_S)
+            raise KernelError(f"the kernel could not be started: {last_line(self._log) or 'it said nothing'}")
+        report = self._status.partition(b"\n")[2]
         if not report:
             return None
         fields = json.loads(report)
@@ -168,6 +188,12 @@ class KernelProcess:
         assert self._process.stdout is not None
         self._process.stdout.close()
         os.close(self._status_fd)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _show(chunk: bytes) -> bool:

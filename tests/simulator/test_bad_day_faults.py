@@ -115,6 +115,14 @@ def test_a_full_disk_refuses_the_next_byte(simulate: Simulate, data: Path) -> No
 
 @pytest.mark.root
 @pytest.mark.usefixtures("as_root")
+def test_a_disk_may_be_full_from_the_very_start(simulate: Simulate, data: Path) -> None:
+    body = "try:\n    write_valid()\nexcept OSError as error:\n    print(error.errno)\n    raise"
+    run = simulate(f"time.sleep(0.3)\n{body}", "--data", str(data), "--clips", "3", "--fault", "disk-full@0%")
+    assert (run.exit_code, run.summary["verdict"], run.stdout.splitlines()[0]) == (1, "out of disk", "28")
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize(("neighbour", "verdict"), [("80MB", "kept"), ("300MB", "out of memory")])
 def test_a_neighbour_takes_memory_of_the_same_limit(
     neighbour: str, verdict: str, simulate: Simulate, data: Path

@@ -1,6 +1,7 @@
 """A kernel sees what it would see at Kaggle, and nothing else."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,16 @@ def test_a_kernel_that_needs_nothing_runs_too(simulate: Simulate) -> None:
     run = simulate("print('done')")
     assert run.exit_code == 0
     assert "no sample_submission.csv" in run.summary["text"]
+
+
+def test_a_kernel_that_cannot_even_begin_is_the_machines_fault(
+    simulate: Simulate, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "bin" / "bwrap"
+    broken.parent.mkdir()
+    broken.write_text('#!/bin/sh\nfor last; do :; done\n[ -z "$last" ] && exit 0\necho "bwrap: no room" >&2; exit 1\n')
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    run = simulate("write_valid()", "--data", str(data))
+    assert run.exit_code == 2
+    assert run.stderr == "simulate: the kernel could not be started: bwrap: no room\n"

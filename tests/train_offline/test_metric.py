@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import label_ranking_average_precision_score
 
 from train_offline.metric import lwlrap, lwlrap_per_label
 
@@ -33,6 +34,15 @@ def test_it_is_the_competitions_definition(seed: int, clips: int, labels: int) -
 
 
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(2, 9))
+def test_it_is_scikit_learns_with_clips_weighted_by_their_labels(seed: int, clips: int, labels: int) -> None:
+    truth, scores = draw(seed, clips, labels)
+    labelled = truth.any(axis=1)
+    weights = truth[labelled].sum(axis=1)
+    expected = label_ranking_average_precision_score(truth[labelled], scores[labelled], sample_weight=weights)
+    assert lwlrap(truth, scores) == pytest.approx(expected)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(2, 9))
 def test_labels_weighted_by_their_counts_make_the_whole(seed: int, clips: int, labels: int) -> None:
     truth, scores = draw(seed, clips, labels)
     counts = truth.sum(axis=0)
@@ -54,7 +64,9 @@ def test_clips_without_labels_do_not_count() -> None:
 
 def test_a_test_set_of_the_competitions_size_takes_a_moment() -> None:
     truth, scores = draw(0, 4481, 80)
-    lwlrap(truth, scores)
-    began_s = time.perf_counter()
-    lwlrap(truth, scores)
-    assert time.perf_counter() - began_s < 2  # a tenth of that on a quiet machine
+    seconds_s = []
+    for _ in range(3):
+        began_s = time.process_time()
+        lwlrap(truth, scores)
+        seconds_s.append(time.process_time() - began_s)
+    assert min(seconds_s) < 0.2
