@@ -146,7 +146,7 @@ def _draw_fault(rng: random.Random, kind: FaultKind, rehearsal: Rehearsal) -> Fa
         FaultKind.SLOW: ((0.25, 0.8), (0.0, 0.8)),
         FaultKind.STALL: ((0.02 * limits.time_s, 0.1 * limits.time_s), (0.0, 0.75)),
         FaultKind.SLOW_INPUTS: ((1e6, 10e6), (0.0, 0.1)),
-        FaultKind.DISK_FULL: ((0.0, 0.0), (0.0, 0.9)),
+        FaultKind.DISK_FULL: ((0.0, 0.0), (0.2, 0.9)),  # before there is any submission nobody could live through it
         FaultKind.NEIGHBOUR: ((0.02 * limits.memory_bytes, 0.1 * limits.memory_bytes), (0.0, 0.8)),
         FaultKind.SIGTERM: ((10.0, 10.0), (0.2, 0.8)),
         FaultKind.DAMAGED_CLIP: ((1, 3), (0.0, 0.0)),

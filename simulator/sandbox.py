@@ -55,7 +55,8 @@ def sandbox_command(
 
 
 def _machine(devices: tuple[Path, ...]) -> list[str]:
-    command = ["bwrap", *NAMESPACES, "--die-with-parent", "--cap-drop", "ALL"]
+    # By its full path: the kernel's clean environment has a PATH of its own.
+    command = [shutil.which("bwrap") or "bwrap", *NAMESPACES, "--die-with-parent", "--cap-drop", "ALL"]
     for folder in (Path(name) for name in SYSTEM_FOLDERS):
         if folder.is_symlink():
             command += ["--symlink", str(folder.readlink()), str(folder)]
