@@ -48,7 +48,7 @@ def make_inputs(root: Path) -> None:
 
     weights = root / "input/hourglass-weights"
     weights.mkdir()
-    config = ModelConfig(n_labels=len(LABELS), n_mels=256, crop_frames=1024, width=2, depth=3)
+    config = ModelConfig(n_labels=len(LABELS), n_mels=256, crop_frames=256, width=2, depth=3)
     torch.manual_seed(0)
     save_file(SEDenseNet(config).state_dict(), weights / "fold0.safetensors")
     member = Member(
