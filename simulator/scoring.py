@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from kernel_src.errors import KernelError
 from simulator.submission_check import Table, read_table
 
@@ -51,7 +49,9 @@ def score_table(table: Table, truth: Truth) -> Score | None:
     """The same for a table in memory."""
     if not any(row[0] in truth for row in table.rows):
         return None
-    from train_offline.metric import lwlrap_per_label  # noqa: PLC0415 - scikit-learn takes more than a second to load
+    import numpy as np  # noqa: PLC0415 - most rehearsals have nothing to score
+
+    from train_offline.metric import lwlrap  # noqa: PLC0415 - the same
 
     labels = table.columns[1:]
     unknown = set().union(*truth.values()) - set(labels)
@@ -60,7 +60,4 @@ def score_table(table: Table, truth: Truth) -> Score | None:
     rows = [row for row in table.rows if row[0] in truth]
     scores = np.array([row[1:] for row in rows], dtype=np.float64)  # [clips, labels]
     known = np.array([[label in truth[row[0]] for label in labels] for row in rows])
-    counts = known.sum(axis=0)
-    # The mean over labels by their counts is the metric itself, and some fifty submissions are scored after a run.
-    value = np.nansum(lwlrap_per_label(known, scores) * counts) / counts.sum()
-    return Score(lwlrap=float(value), clips=len(rows))
+    return Score(lwlrap=lwlrap(known, scores), clips=len(rows))

@@ -1,6 +1,5 @@
 """What the watchdog reads is what the processes really use."""
 
-import mmap
 import os
 import subprocess
 import sys
@@ -41,10 +40,16 @@ def test_memory_shared_by_forks_counts_once() -> None:
 
 
 def test_shared_memory_counts() -> None:
-    before_bytes = ProcessTreeMemory(os.getpid()).in_use_bytes()
-    with mmap.mmap(-1, 50_000_000) as shared:
-        shared.write(b"x" * 50_000_000)
-        assert ProcessTreeMemory(os.getpid()).in_use_bytes() > before_bytes + 45e6
+    body = (
+        "import mmap, sys; shared = mmap.mmap(-1, 50_000_000); shared.write(b'x' * 50_000_000); print('up', flush=True)"
+    )
+    command = [sys.executable, "-c", f"{body}; sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as kernel:
+        assert kernel.stdout is not None
+        kernel.stdout.readline()
+        in_use_bytes = ProcessTreeMemory(kernel.pid).in_use_bytes()
+        kernel.communicate()
+    assert 50e6 < in_use_bytes < 75e6
 
 
 def test_a_process_that_is_gone_uses_nothing() -> None:
