@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.bad_days import Day, Fate
-from simulator.drawing import Bar, Lane, Mark, lane_chart
-from simulator.page import banner, link, page, section, table
 from simulator.summary import fault_text
+from train_offline.drawing import Bar, Lane, Mark, lane_chart
+from train_offline.page import banner, link, page, section, table
 
 COLOUR_OF = {Fate.SURVIVED: 2, Fate.LATE: 1, Fate.KILLED: 3, Fate.INVALID: 4}
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from simulator.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
-from simulator.page import banner, folded, page, paragraph, section, table
 from simulator.rehearse import RunResult
 from simulator.run_events import Event, named
 from simulator.summary import passes_done, summary_rows
+from train_offline.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
+from train_offline.page import banner, folded, page, paragraph, section, table
 
 TIME_LABEL = "seconds since the kernel's start"
 PHASES = ("run_started", "prior_written", "weights_loaded")

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kernel_src.before_torch import prepare_for_torch
@@ -42,6 +43,14 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--folds", type=_fold_list, default=(), help="such as 0,1 (default: all)")
     train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--epochs", type=int, metavar="N", help="passes over the clips (default: the size's)")
+    train.add_argument(
+        "--withhold",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="keep this share of clips from every fold, such as 0.15, to judge ensembles by",
+    )
     train.add_argument("--again", action="store_true", help="train anew what the weights folder has already")
     train.set_defaults(command=_train)
 
@@ -59,6 +68,16 @@ def _fold_list(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"expected fold numbers such as 0,1, got {text!r}") from error
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a share such as 0.15, got {text!r}") from error
+    if not 0 <= share <= 0.5:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 0.5, got {text}")
+    return share
+
+
 # Each command imports its own modules: torch takes seconds to load, and demo-data does without.
 
 
@@ -71,14 +90,16 @@ def _demo_data(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from train_offline.training import TrainingSettings, train  # noqa: PLC0415
 
+    size = SIZES[options.size]
     members = train(
         TrainingSettings(
             data=options.data,
             out=options.out,
             recipe=RECIPES[options.recipe],
-            size=SIZES[options.size],
+            size=size if options.epochs is None else replace(size, epochs=options.epochs),
             folds=options.folds,
             seed=options.seed,
+            withheld_share=options.withhold,
             again=options.again,
         )
     )

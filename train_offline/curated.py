@@ -9,7 +9,7 @@ import numpy.typing as npt
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
 from train_offline.dataset import Split
-from train_offline.folds import assign_folds
+from train_offline.folds import WITHHELD, assign_folds
 from train_offline.spectrograms import Spectrogram, spectrograms_of
 from train_offline.train_fold import TrainingSet
 
@@ -21,10 +21,12 @@ class CuratedClips:
     split: Split
     spectrograms: Sequence[Spectrogram]
     fold_of: npt.NDArray[np.intp]
-    """[clips]"""
+    """[clips] `WITHHELD` for clips that no fold has."""
 
     @classmethod
-    def of(cls, split: Split, frontend: FrontendConfig, n_folds: int, seed: int) -> "CuratedClips":
+    def of(
+        cls, split: Split, frontend: FrontendConfig, n_folds: int, seed: int, withheld_share: float = 0.0
+    ) -> "CuratedClips":
         """Computes spectrograms and folds; the same arguments give the same folds.
 
         Raises:
@@ -33,15 +35,19 @@ class CuratedClips:
         if len(split.fnames) < 2 * n_folds:
             raise KernelError(f"{split.folder}: {len(split.fnames)} clips are too few for {n_folds} folds")
         usable, spectrograms = spectrograms_of(split, frontend)
-        return cls(usable, spectrograms, assign_folds(usable.targets, n_folds, seed))
+        return cls(usable, spectrograms, assign_folds(usable.targets, n_folds, seed, withheld_share))
 
     def seen_by(self, fold: int) -> TrainingSet:
         """The clips that the network of a fold learns from."""
-        return self._part(self.fold_of != fold)
+        return self._part((self.fold_of != fold) & (self.fold_of != WITHHELD))
 
     def unseen_by(self, fold: int) -> TrainingSet:
         """The clips that the network of a fold is scored on."""
         return self._part(self.fold_of == fold)
+
+    def withheld(self) -> TrainingSet:
+        """The clips that no network has learnt from; there may be none."""
+        return self._part(self.fold_of == WITHHELD)
 
     def _part(self, chosen: npt.NDArray[np.bool_]) -> TrainingSet:
         clips: list[int] = np.flatnonzero(chosen).tolist()

@@ -49,7 +49,8 @@ def score_weights(data: Path, weights: Path) -> OutOfFoldScore:
         raise KernelError(f"{weights}: was trained on other clips than those of {data}; give the data that it is from")
     size = SIZES[created_with["size"]]
     device = pick_device()
-    curated = CuratedClips.of(split, size.frontend, size.n_folds, created_with["seed"])
+    withheld_share = created_with.get("withheld_share", 0.0)
+    curated = CuratedClips.of(split, size.frontend, size.n_folds, created_with["seed"], withheld_share)
     results, logits, targets = {}, [], []
     for member in manifest.members:
         unseen = curated.unseen_by(member.fold)

@@ -37,6 +37,8 @@ class TrainingSettings:
     folds: tuple[int, ...]
     """Which folds to train; () for all."""
     seed: int = 0
+    withheld_share: float = 0.0
+    """The share of curated clips that no fold sees, by which a whole ensemble can be judged."""
     again: bool = False
     """Whether to train anew what is there already."""
 
@@ -57,8 +59,9 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
     print(f"{len(split.fnames)} clips, {len(labels)} labels; training on {device_name(device)}")
 
     created_with = {"recipe": settings.recipe.name, "size": size.name, "seed": settings.seed, "data": split.digest}
+    created_with |= {"epochs": size.epochs, "withheld_share": settings.withheld_share}
     folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
-    curated = CuratedClips.of(split, size.frontend, size.n_folds, settings.seed)
+    curated = CuratedClips.of(split, size.frontend, size.n_folds, settings.seed, settings.withheld_share)
     todo = [fold for fold in folds if not _is_finished(folder, fold)]
     if todo:
         _side_by_side(_FoldTraining(settings, folder, curated, device, threading.Event()), todo)

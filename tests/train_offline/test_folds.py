@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train_offline.folds import assign_folds
+from train_offline.folds import WITHHELD, assign_folds
 
 
 def draw_targets(seed: int, clips: int) -> np.ndarray:
@@ -38,3 +39,12 @@ def test_the_same_seed_gives_the_same_folds() -> None:
     targets = draw_targets(1, 100)
     np.testing.assert_array_equal(assign_folds(targets, 6, 3), assign_folds(targets, 6, 3))
     assert (assign_folds(targets, 6, 3) != assign_folds(targets, 6, 4)).any()
+
+
+def test_withheld_clips_are_in_no_fold_and_have_the_labels_of_the_rest() -> None:
+    targets = np.random.default_rng(0).random((300, 4)) < [0.5, 0.3, 0.2, 0.1]
+    fold_of = assign_folds(targets, 6, seed=0, withheld_share=0.2)
+    withheld = fold_of == WITHHELD
+    assert withheld.sum() == pytest.approx(60, abs=6)
+    np.testing.assert_allclose(targets[withheld].mean(axis=0), targets.mean(axis=0), atol=0.05)
+    assert set(fold_of[~withheld]) == set(range(6))

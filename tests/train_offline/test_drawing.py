@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.chart_scale import number_text, thinned, ticks
-from simulator.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
-from simulator.page import page, table
+from train_offline.chart_scale import number_text, thinned, ticks
+from train_offline.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
+from train_offline.page import page, table
 
 SVG = "{http://www.w3.org/2000/svg}"
 POINTS = st.lists(st.tuples(st.floats(0, 1e9), st.floats(-1e12, 1e12)), max_size=30).map(sorted)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from simulator.chart_scale import Scale, end_after, number_text, room_for, thinned, ticks
+from train_offline.chart_scale import Scale, end_after, number_text, room_for, thinned, ticks
 
 WIDTH = 900
 LEFT = 70
