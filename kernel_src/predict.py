@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from kernel_src.budget import CostEstimate, TimeBudget
 from kernel_src.errors import NotReadyError
@@ -46,11 +45,7 @@ def look(member: LoadedMember, spectrograms: Sequence[Spectrogram], view: int) -
         )
         for spectrogram in spectrograms
     ]
-    device = next(member.model.parameters()).device
-    with torch.inference_mode():
-        batch = stretch(parts, config.n_mels, config.crop_frames).to(device)
-        logits: Float32 = member.model((batch - member.mean) / member.std).cpu().numpy()
-    return logits
+    return member.logits(stretch(parts, config.n_mels, config.crop_frames))
 
 
 class PassRunner:

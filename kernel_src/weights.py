@@ -1,9 +1,12 @@
 """Loads the members of a weights folder: networks with the settings that they were trained with."""
 
+import copy
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -12,6 +15,8 @@ from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Member, config_from, sha256_of
 from kernel_src.model import ModelConfig, SEDenseNet
+
+Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,29 @@ class LoadedMember:
     def config(self) -> ModelConfig:
         """The network's settings."""
         return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self.model.parameters()).device
+
+    def on(self, device: torch.device) -> "LoadedMember":
+        """The same member on another device; itself if it is there already."""
+        return self if self.device == device else replace(self, model=copy.deepcopy(self.model).to(device))
+
+    def logits(self, images: torch.Tensor) -> Float32:
+        """What the network says of some windows.
+
+        Args:
+            images: [batch, 1, mels, frames] float32 on the CPU, not normalised.
+
+        Returns:
+            [batch, labels] float32.
+        """
+        with torch.inference_mode():
+            normalised = (images.to(self.device) - self.mean) / self.std
+            logits: Float32 = self.model(normalised).cpu().numpy()
+        return logits
 
 
 def load_member(folder: Path, member: Member, n_labels: int, device: torch.device) -> LoadedMember:
