@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kernel_src.budget import CostEstimate, TimeBudget
 from kernel_src.errors import NotReadyError
-from kernel_src.views import cut, stretch, windows
+from kernel_src.views import Window, cut, stretch, windows
 from kernel_src.weights import LoadedMember
 
 Float32 = npt.NDArray[np.float32]
@@ -37,14 +37,14 @@ def look(member: LoadedMember, spectrograms: Sequence[Spectrogram], view: int) -
         [clips, labels] float32.
     """
     config = member.config
-    parts = [
-        cut(
-            spectrogram,
-            windows(spectrogram.shape[1], config.crop_frames, config.n_mels)[view],
-            member.frontend.silence,
-        )
-        for spectrogram in spectrograms
-    ]
+    views = [windows(item.shape[1], config.crop_frames, config.n_mels)[view] for item in spectrograms]
+    return look_through(member, spectrograms, views)
+
+
+def look_through(member: LoadedMember, spectrograms: Sequence[Spectrogram], views: Sequence[Window]) -> Float32:
+    """The logits of one member for a window of each clip's own, [clips, labels] float32."""
+    config, silence = member.config, member.frontend.silence
+    parts = [cut(spectrogram, window, silence) for spectrogram, window in zip(spectrograms, views, strict=True)]
     return member.logits(stretch(parts, config.n_mels, config.crop_frames))
 
 

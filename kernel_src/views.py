@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,8 @@ class Window:
     """Bands before stretching."""
 
 
-def windows(n_frames: int, crop_frames: int, n_mels: int) -> list[Window]:
+@lru_cache(maxsize=4096)
+def windows(n_frames: int, crop_frames: int, n_mels: int) -> tuple[Window, ...]:
     """The views of a clip, in the order in which they are worth looking at.
 
     Args:
@@ -49,6 +51,32 @@ def windows(n_frames: int, crop_frames: int, n_mels: int) -> list[Window]:
     Returns:
         At least one and at most `MAX_VIEWS` windows, all different.
     """
+    return tuple(itertools.chain.from_iterable(_groups(n_frames, crop_frames, n_mels)))
+
+
+@lru_cache(maxsize=4096)
+def view_order(n_frames: int, crop_frames: int, n_mels: int, rank: int) -> tuple[int, ...]:
+    """The order in which one of several networks looks at a clip's views, as indices into `windows`.
+
+    Each network begins elsewhere, so that a long clip is covered by all of them together long before one of them has
+    seen it all; windows that cover the clip still come before those between them, and those before zoomed ones.
+
+    Args:
+        n_frames: the clip's length.
+        crop_frames: the length of the network's input.
+        n_mels: the bands of the clip and of the input.
+        rank: the network's place among the others.
+    """
+    order: list[int] = []
+    for group in _groups(n_frames, crop_frames, n_mels):
+        turn = rank % max(1, len(group))
+        first = len(order)
+        order += [*range(first + turn, first + len(group)), *range(first, first + turn)]
+    return tuple(order)
+
+
+def _groups(n_frames: int, crop_frames: int, n_mels: int) -> list[list[Window]]:
+    """Windows that cover the clip end to end, then those between them, then zoomed ones; `MAX_VIEWS` in all."""
     if n_frames <= crop_frames:
         cover = [(n_frames - crop_frames) // 2]  # in the middle, padding on both sides
         between: list[int] = []
@@ -56,9 +84,15 @@ def windows(n_frames: int, crop_frames: int, n_mels: int) -> list[Window]:
         n_cover = min(MAX_VIEWS, math.ceil(n_frames / crop_frames))
         cover = _spread(0, n_frames - crop_frames, n_cover)
         between = [(low + high) // 2 for low, high in itertools.pairwise(cover)]
-    whole = [Window(start, crop_frames, 0, n_mels) for start in (*_coarse_to_fine(cover), *_coarse_to_fine(between))]
-    zoomed = _zoomed_windows(n_frames, round(crop_frames / ZOOM), n_mels)
-    return list(dict.fromkeys([*whole, *zoomed]))[:MAX_VIEWS]
+    groups = [
+        *([Window(start, crop_frames, 0, n_mels) for start in _coarse_to_fine(starts)] for starts in (cover, between)),
+        _zoomed_windows(n_frames, round(crop_frames / ZOOM), n_mels),
+    ]
+    seen: set[Window] = set()
+    for group in groups:
+        group[:] = [window for window in dict.fromkeys(group) if window not in seen][: MAX_VIEWS - len(seen)]
+        seen.update(group)
+    return groups
 
 
 def _zoomed_windows(n_frames: int, length_frames: int, n_mels: int) -> list[Window]:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel_src.views import MAX_VIEWS, Window, cut, stretch, windows
+from kernel_src.views import MAX_VIEWS, Window, cut, stretch, view_order, windows
 
 FRAMES = st.integers(1, 3000)
 
@@ -26,6 +26,18 @@ def test_no_clip_is_given_the_same_window_twice(n_frames: int) -> None:
     found = windows(n_frames, 256, 128)
     assert 1 <= len(found) <= MAX_VIEWS
     assert len(set(found)) == len(found)
+
+
+@given(FRAMES, st.integers(0, 20))
+def test_every_network_looks_at_each_view_once_and_covers_the_clip_first(n_frames: int, rank: int) -> None:
+    order = view_order(n_frames, 256, 128, rank)
+    assert sorted(order) == list(range(len(windows(n_frames, 256, 128))))
+    n_cover = min(MAX_VIEWS, -(-n_frames // 256))
+    assert set(order[:n_cover]) == set(range(n_cover))
+
+
+def test_four_networks_cover_a_clip_of_four_windows_with_one_look_each() -> None:
+    assert {view_order(4 * 256, 256, 128, rank)[0] for rank in range(4)} == {0, 1, 2, 3}
 
 
 @given(FRAMES)
