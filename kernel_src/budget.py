@@ -1,6 +1,7 @@
 """How much of the kernel's time is left, counted from the start of the process."""
 
 import os
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,25 +24,62 @@ def process_age_s() -> float:
 _FIRST_IMPORT_S = time.monotonic()
 
 
+STALL_SHARE = 0.1
+"""A stall of the whole process is allowed for up to this share of the limit, however large a reserve is wished for."""
+
+LEAST_WRITE_S = 0.25
+"""What a write of the submission is taken to cost at least."""
+
+WRITE_SHARE = 0.05
+"""Writes that take longer than this share of the limit are not waited for: the file that is there is a good one."""
+
+WRITES_REMEMBERED = 4
+
+
 class TimeBudget:
-    """The time that may still be spent.
+    """The time that may still be spent, and what must be left at its end.
+
+    From the limit backwards: time in which the whole process may stand still without being late; the last resort's
+    write, if the run itself hangs; the run's own last write. The two writes are planned for at twice what a write has
+    cost here of late, so the reserve is a measured one.
 
     Args:
         limit_s: when the process is killed, in seconds after its start.
-        reserve_s: what is kept for the last write and the way out.
+        stall_s: how long the whole process may stand still at the very end, at most a tenth of the limit.
         elapsed_s: the clock, in seconds since the start of the process; tests hand in their own.
     """
 
-    def __init__(self, limit_s: float, reserve_s: float, elapsed_s: Callable[[], float]) -> None:
+    def __init__(self, limit_s: float, stall_s: float, elapsed_s: Callable[[], float]) -> None:
         self.limit_s = limit_s
-        self.reserve_s = reserve_s
+        self.stall_s = min(stall_s, STALL_SHARE * limit_s)
         self.elapsed_s = elapsed_s
+        self._writes_s: list[float] = []
 
     @classmethod
-    def of_this_process(cls, limit_s: float, reserve_s: float) -> "TimeBudget":
+    def of_this_process(cls, limit_s: float, stall_s: float) -> "TimeBudget":
         """A budget on the monotonic clock, with the time that this process has already lived counted in."""
         started_s = time.monotonic() - process_age_s()
-        return cls(limit_s, reserve_s, lambda: time.monotonic() - started_s)
+        return cls(limit_s, stall_s, lambda: time.monotonic() - started_s)
+
+    def note_write(self, cost_s: float) -> None:
+        """Remembers what a write of the submission cost."""
+        self._writes_s = [*self._writes_s[1 - WRITES_REMEMBERED :], cost_s]
+
+    @property
+    def last_write_s(self) -> float:
+        """Seconds that the newest write took; 0 before the first."""
+        return self._writes_s[-1] if self._writes_s else 0.0
+
+    @property
+    def write_s(self) -> float:
+        """Seconds that are left for one write."""
+        longest_s = self.limit_s * WRITE_SHARE
+        return min(longest_s, 2 * max([LEAST_WRITE_S, *self._writes_s]))
+
+    @property
+    def reserve_s(self) -> float:
+        """Seconds before the limit in which no work is planned."""
+        return self.stall_s + 2 * self.write_s
 
     @property
     def left_s(self) -> float:
@@ -49,9 +87,14 @@ class TimeBudget:
         return max(0.0, self.limit_s - self.reserve_s - self.elapsed_s())
 
     @property
-    def until_limit_s(self) -> float:
-        """Seconds until the process is killed; never negative."""
-        return max(0.0, self.limit_s - self.elapsed_s())
+    def until_last_call_s(self) -> float:
+        """Seconds until a run that has not ended by itself is ended; never negative."""
+        return max(0.0, self.limit_s - self.stall_s - self.write_s - self.elapsed_s())
+
+    @property
+    def until_leaving_s(self) -> float:
+        """Seconds until the process must be gone, finished or not; never negative."""
+        return max(0.0, self.limit_s - self.stall_s - self.elapsed_s())
 
     def allows(self, cost_s: float) -> bool:
         """Whether work of at most `cost_s` seconds ends before the reserve begins."""
@@ -59,14 +102,11 @@ class TimeBudget:
 
 
 class CostEstimate:
-    """An upper estimate of what the next piece of work costs, from the recent ones.
-
-    The largest of the recent costs rather than their mean, for shared machines stall; times a margin, for the next
-    stall may be worse than the last.
+    """What the next piece of work costs, from the recent ones.
 
     Args:
         recent: how many of the last costs count.
-        margin: what the largest of them is multiplied with.
+        margin: what the upper estimate is multiplied with, for the next stall may be worse than the last.
     """
 
     def __init__(self, recent: int = 8, margin: float = 1.5) -> None:
@@ -79,5 +119,16 @@ class CostEstimate:
         self._costs_s = [*self._costs_s[1 - self._recent :], cost_s / units]
 
     def upper_s(self, units: int) -> float:
-        """Seconds that `units` units take at most, as far as one can tell; 0 before anything was noted."""
-        return max(self._costs_s, default=0.0) * self._margin * units
+        """Seconds that `units` units take at most, as far as one can tell; 0 before anything was noted.
+
+        Taken from the second dearest of the recent costs, for shared machines stall: a single stall is not believed to
+        come again at once, while a machine that has become slower shows in every cost.
+        """
+        dearest_first = sorted(self._costs_s, reverse=True)
+        known_s = dearest_first[min(1, len(dearest_first) - 1)] if dearest_first else 0.0
+        return known_s * self._margin * units
+
+    @property
+    def typical_s(self) -> float | None:
+        """Seconds of one unit, the median of the recent costs; None before anything was noted."""
+        return statistics.median(self._costs_s) if self._costs_s else None

@@ -68,6 +68,10 @@ class SpectrogramSource:
         # Most often stored. If not, it is made again in this thread: it has been made before, so it does not hang.
         return self._store.get_or_compute(key, lambda: self._compute(clip, config))
 
+    def is_ready(self, clip: int, config: FrontendConfig) -> bool:
+        """Whether `get` would answer at once."""
+        return self._futures[self._key(clip, config)].done()
+
     def close(self) -> None:
         """Drops the work that has not begun; threads that hang are left behind."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from kernel_src.budget import TimeBudget
 from kernel_src.events import EventLog
 
-# The margin before the limit at which the run is ended by force, as a share of the reserve.
-MARGIN_SHARE = 0.5
+AT_SIGTERM_S = 1.5
+"""How long a write may take when the machine asks us to go: whoever asks kills soon after."""
+
+TO_TELL_S = 0.2
+"""How long the last line of the event log may take."""
 
 
 class LastResort:
-    """A thread that waits for SIGTERM or for the middle of the reserve, and then ends the process.
+    """A thread that waits for SIGTERM or for the last call of the budget, and then ends the process.
 
     It waits for the signal itself rather than in a handler: Python runs handlers in the main thread only, between two
     bytecodes, and the main thread may hang in a decoder, a GPU call or a stalled disk. Make it before any other
@@ -49,18 +52,16 @@ class LastResort:
     def _watch(self) -> None:
         reason = ""
         while not reason and not self._done.is_set():
-            left_s = self._budget.until_limit_s - MARGIN_SHARE * self._budget.reserve_s
-            if signal.sigtimedwait({signal.SIGTERM}, min(0.2, max(0.0, left_s))) is not None:
+            left_s = self._budget.until_last_call_s
+            if signal.sigtimedwait({signal.SIGTERM}, min(0.2, left_s)) is not None:
                 reason = "SIGTERM"
-            elif left_s <= 0:
+            elif self._budget.until_last_call_s <= 0:
                 reason = "the time is up and something hangs"
         if self._done.is_set():
             return
-        # Writing may hang too, on a stalled disk: leave all the same. The submission that is there stays valid.
-        writer = threading.Thread(target=self._write_newest, name="last-write", daemon=True)
-        writer.start()
-        writer.join(min(1.5, 0.5 * MARGIN_SHARE * self._budget.reserve_s))
-        self._events.emit("run_ended", f"ended from outside: {reason}", reason=reason)
+        patience_s = self._budget.until_leaving_s
+        _try(self._write_newest, min(AT_SIGTERM_S, patience_s) if reason == "SIGTERM" else patience_s)
+        _try(lambda: self._events.emit("run_ended", f"ended from outside: {reason}", reason=reason), TO_TELL_S)
         self._leave(0)
 
     def _write_newest(self) -> None:
@@ -68,3 +69,10 @@ class LastResort:
             self._write()
         except Exception as error:  # noqa: BLE001 - nothing may keep the process from leaving
             self._events.emit("write_failed", f"the last write failed: {error}", error=str(error))
+
+
+def _try(action: Callable[[], object], patience_s: float) -> None:
+    """Does something that may hang, on a stalled disk perhaps, and goes on all the same."""
+    thread = threading.Thread(target=action, name="last-words", daemon=True)
+    thread.start()
+    thread.join(patience_s)

@@ -1,13 +1,16 @@
-"""Runs a pass in batches, asking the budget before each batch."""
+"""Runs a pass in batches on a crew of workers, asking the budget before each batch."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from kernel_src.budget import CostEstimate, TimeBudget
+from kernel_src.crew import Crew
 from kernel_src.errors import NotReadyError
 from kernel_src.views import Window, cut, stretch, windows
 from kernel_src.weights import LoadedMember
@@ -15,14 +18,34 @@ from kernel_src.weights import LoadedMember
 Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
 
+Fetch = Callable[[int, LoadedMember, float], Spectrogram | None]
+"""The spectrogram of a clip for a member, waited for at most some seconds; None for a clip that cannot be used. Raises
+`NotReadyError` where it takes longer."""
+
+ViewOf = Callable[[int, int], int]
+"""Which view of a clip comes next, from the clip's index and its frames."""
+
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Logits of some clips."""
+    """What came of a batch."""
 
-    clips: tuple[int, ...]
-    logits: Float32
+    clips: tuple[int, ...] = ()
+    """The clips that were looked at."""
+    logits: Float32 | None = None
     """[clips, labels]"""
+    frames: tuple[int, ...] = ()
+    """[clips] how long their spectrograms are."""
+    late: tuple[int, ...] = ()
+    """Clips whose spectrograms were not there in time."""
+    unusable: tuple[int, ...] = ()
+    """Clips that have no spectrogram."""
+    skipped: tuple[int, ...] = ()
+    """Clips that the budget had no time for."""
+
+
+Look = Callable[[LoadedMember, Sequence[Spectrogram], Sequence[Window]], Float32]
+"""What a member says of a window of each clip's own: [clips, labels] logits."""
 
 
 def look(member: LoadedMember, spectrograms: Sequence[Spectrogram], view: int) -> Float32:
@@ -52,65 +75,105 @@ class PassRunner:
     """Runs passes; what batches cost is remembered from pass to pass.
 
     Args:
-        fetch: the spectrogram of a clip for a member, waited for at most some seconds; None for a clip that cannot be
-            used. Raises NotReadyError where it takes longer.
+        fetch: where spectrograms come from.
         budget: is asked before each batch.
+        crew: who computes.
         batch_clips: clips in a batch.
-        patience_s: how long a batch waits for a spectrogram before it puts the clip off to the end of the pass.
+        patience_s: how long a batch waits for its spectrograms before it goes on without the late ones.
+        look: how a member looks at a batch.
     """
 
     def __init__(
         self,
-        fetch: Callable[[int, LoadedMember, float], Spectrogram | None],
+        fetch: Fetch,
         budget: TimeBudget,
+        crew: Crew,
         batch_clips: int,
         patience_s: float,
+        look: Look = look_through,
     ) -> None:
         self._fetch = fetch
         self._budget = budget
+        self._crew = crew
         self._batch_clips = batch_clips
         self._patience_s = patience_s
+        self._look = look
         self._costs: defaultdict[str, CostEstimate] = defaultdict(CostEstimate)  # by member, for they differ in size
+        self._replicas: dict[tuple[str, torch.device], LoadedMember] = {}
+        self._lock = threading.Lock()
+
+    def typical_cost_s(self, member: LoadedMember) -> float | None:
+        """Seconds of one look of a member at one clip; None before it has looked."""
+        return self._costs[member.id].typical_s
 
     def run(
-        self, member: LoadedMember, view: int, clips: Sequence[int], deliver: Callable[[BatchResult], object]
-    ) -> bool:
-        """Hands the logits to `deliver`, batch by batch.
+        self, member: LoadedMember, clips: Sequence[int], view_of: ViewOf, deliver: Callable[[BatchResult], object]
+    ) -> None:
+        """Looks once at each clip and hands the results to `deliver`, batch by batch, in the clips' order.
 
-        Clips whose spectrogram is late are tried once more after all others.
+        Args:
+            member: who looks.
+            clips: at what.
+            view_of: at which view of a clip.
+            deliver: is called in this thread.
 
-        Returns:
-            Whether the pass came to its end; False if the next batch might not have fitted the budget.
+        Raises:
+            Exception: what the network raised.
         """
-        late: list[int] = []
-        for queue in (clips, late):
-            for first in range(0, len(queue), self._batch_clips):
-                batch = queue[first : first + self._batch_clips]
-                if not self._budget.allows(self._costs[member.id].upper_s(len(batch))):
-                    return False
-                ready, missing = self._gather(member, batch)
-                if queue is not late:
-                    late.extend(missing)
-                if ready:
-                    deliver(self._predict(member, view, ready))
-        return True
+        size = self._batch_clips
+        batches = [tuple(clips[first : first + size]) for first in range(0, len(clips), size)]
+        self._crew.run(batches, lambda batch, device: self._look_at(self._on(device, member), batch, view_of), deliver)
 
-    def _gather(self, member: LoadedMember, batch: Sequence[int]) -> tuple[dict[int, Spectrogram], list[int]]:
+    def _on(self, device: torch.device, member: LoadedMember) -> LoadedMember:
+        with self._lock:
+            if (member.id, device) not in self._replicas:
+                self._replicas[member.id, device] = member.on(device)
+            return self._replicas[member.id, device]
+
+    def _look_at(self, member: LoadedMember, batch: tuple[int, ...], view_of: ViewOf) -> BatchResult:
+        cost = self._costs[member.id]
+        in_time = self._budget.left_s / max(cost.upper_s(1), 1e-9)
+        batch, skipped = batch[: int(in_time)], batch[int(in_time) :]
+        if not batch:
+            return BatchResult(skipped=skipped)
+        ready, late = self._gather(member, batch)
+        usable = {clip: spectrogram for clip, spectrogram in ready.items() if spectrogram is not None}
+        unusable = tuple(clip for clip in ready if clip not in usable)
+        if not usable:
+            return BatchResult(late=late, unusable=unusable, skipped=skipped)
+        began_s = self._budget.elapsed_s()
+        config, frames = member.config, tuple(item.shape[1] for item in usable.values())
+        views = [
+            windows(n_frames, config.crop_frames, config.n_mels)[view_of(clip, n_frames)]
+            for clip, n_frames in zip(usable, frames, strict=True)
+        ]
+        logits = self._look_in_parts(member, list(usable.values()), views)
+        cost.note(self._budget.elapsed_s() - began_s, len(usable))
+        return BatchResult(tuple(usable), logits, frames, late, unusable, skipped)
+
+    def _gather(
+        self, member: LoadedMember, batch: Sequence[int]
+    ) -> tuple[dict[int, Spectrogram | None], tuple[int, ...]]:
         """The spectrograms that are there in time, and the clips whose are not."""
-        ready: dict[int, Spectrogram] = {}
-        missing = []
+        ready: dict[int, Spectrogram | None] = {}
+        late = []
+        patient_until_s = self._budget.elapsed_s() + min(self._patience_s, self._budget.left_s)
         for clip in batch:
             try:
-                spectrogram = self._fetch(clip, member, min(self._patience_s, self._budget.left_s))
+                ready[clip] = self._fetch(clip, member, max(0.0, patient_until_s - self._budget.elapsed_s()))
             except NotReadyError:
-                missing.append(clip)
-            else:
-                if spectrogram is not None:
-                    ready[clip] = spectrogram
-        return ready, missing
+                late.append(clip)
+        return ready, tuple(late)
 
-    def _predict(self, member: LoadedMember, view: int, ready: dict[int, Spectrogram]) -> BatchResult:
-        began_s = self._budget.elapsed_s()
-        logits = look(member, list(ready.values()), view)
-        self._costs[member.id].note(self._budget.elapsed_s() - began_s, len(ready))
-        return BatchResult(tuple(ready), logits)
+    def _look_in_parts(
+        self, member: LoadedMember, spectrograms: Sequence[Spectrogram], views: Sequence[Window]
+    ) -> Float32:
+        """Looks at a batch, in halves of halves where the device's memory does not hold the whole."""
+        try:
+            return self._look(member, spectrograms, views)
+        except torch.OutOfMemoryError:
+            if len(spectrograms) == 1:
+                raise
+        half = len(spectrograms) // 2
+        parts = [(spectrograms[:half], views[:half]), (spectrograms[half:], views[half:])]
+        return np.concatenate([self._look_in_parts(member, *part) for part in parts])

@@ -1,0 +1,99 @@
+"""What one more look is expected to add to the score: a small model of averaging, fitted to what was measured.
+
+A mean over looks is noisy for two reasons: each network errs in its own way, and each view of a clip shows it in its
+own way. Averaging divides both. With l_k looks by network k and L looks in all, the expected loss of lwlrap is taken as
+
+    ensemble_gain * sum of (l_k / L)^2  +  view_gain / L  -  the mean quality of the looks' networks
+
+The gain of views is measured out of fold, from the ladder of views in the manifest. What an ensemble gains cannot be,
+for only one fold is honest on a clip: it is a constant here, and `python -m benchmarks.anytime` holds the model against
+the scores of growing ensembles on clips that were withheld from all folds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.intp]
+
+ENSEMBLE_GAIN = 0.08
+"""What infinitely many folds add to one; see the module's docstring."""
+
+USUAL_VIEW_GAIN = 0.03
+"""What all further views add to the first where no ladder was measured."""
+
+
+@dataclass(frozen=True)
+class MemberValue:
+    """What is known of a member before the run."""
+
+    id: str
+    kind: str
+    """Members of one kind differ in their fold only: stage, frontend and network are the same."""
+    oof_lwlrap: float | None
+    """Its score on its own fold; None where it was not measured."""
+    view_gains: Sequence[float]
+    """What its second, third, ... view added to that; empty where it was not measured."""
+
+
+class GainModel:
+    """Expected gains of the members of one ensemble.
+
+    Args:
+        members: in the order that is kept everywhere.
+    """
+
+    def __init__(self, members: Sequence[MemberValue]) -> None:
+        self._quality = _qualities(members)
+        ladders = [member.view_gains for member in members if member.view_gains]
+        self.view_gain = fitted_view_gain(ladders) if ladders else USUAL_VIEW_GAIN
+        """What infinitely many views add to one."""
+
+    def of_one_look_more(self, member: int, looks: Counts) -> Float64:
+        """What one more look of a member is expected to add to each clip's score.
+
+        Args:
+            member: its index.
+            looks: [members, clips] the looks so far.
+
+        Returns:
+            [clips] in units of lwlrap; for a clip without any look its whole expected score.
+        """
+        more = looks.copy()
+        more[member] += 1
+        return self._loss(looks) - self._loss(more)
+
+    def _loss(self, looks: Counts) -> Float64:
+        total = np.maximum(1, looks.sum(axis=0))
+        shares = looks / total
+        noise = ENSEMBLE_GAIN * np.square(shares).sum(axis=0) + self.view_gain / total
+        loss: Float64 = np.where(looks.any(axis=0), noise - self._quality @ shares, 1.0)
+        return loss
+
+
+def fitted_view_gain(ladders: Sequence[Sequence[float]]) -> float:
+    """What infinitely many views add to one, from measured ladders.
+
+    The gain of v views is taken to be `a * (1 - 1/v)`; `a` is the least-squares fit over all ladders, for a single
+    fold's ladder is a noisy one, and at least 0.
+    """
+    gained = np.concatenate([np.cumsum(ladder) for ladder in ladders])
+    shape = np.concatenate([1 - 1 / (2 + np.arange(len(ladder))) for ladder in ladders])
+    return max(0.0, float(gained @ shape / (shape @ shape)))
+
+
+def _qualities(members: Sequence[MemberValue]) -> Float64:
+    """[members] the mean out-of-fold score of each one's kind, above the mean of all.
+
+    Members that differ in their fold only count as equally good: folds differ in difficulty by more than networks do.
+    """
+    scores: dict[str, list[float]] = {}
+    for member in members:
+        if member.oof_lwlrap is not None:
+            scores.setdefault(member.kind, []).append(member.oof_lwlrap)
+    measured = [score for kind in scores.values() for score in kind]
+    usual = float(np.mean(measured)) if measured else 0.0
+    return np.array([float(np.mean(scores.get(member.kind, [usual]))) - usual for member in members])
