@@ -111,9 +111,9 @@ class Planner:
         """All clips that lack their first looks, else the share whose ranking may change most, in that order."""
         change = self._may_change[clips]
         if np.isinf(change).any():
-            return clips[np.isinf(change)]
-        count = math.ceil(SHARE_OF_A_PASS * len(clips))
-        most: Counts = clips[np.argsort(-change, kind="stable")[:count]]
+            most: Counts = clips[np.isinf(change)]
+        else:
+            most = clips[np.argsort(-change, kind="stable")[: math.ceil(SHARE_OF_A_PASS * len(clips))]]
         return most
 
     def _gains_a_second(self, clips: Counts, is_open: Bools, costs_s: Sequence[float]) -> Float64:

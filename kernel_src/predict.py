@@ -90,6 +90,7 @@ class PassRunner:
         crew: Crew,
         batch_clips: int,
         patience_s: float,
+        *,
         look: Look = look_through,
     ) -> None:
         self._fetch = fetch

@@ -1,7 +1,5 @@
 """How far a clip's ranking of labels may still change: further looks go where it may, and stop where it may not."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, ndtr
@@ -11,6 +9,9 @@ Counts = npt.NDArray[np.intp]
 
 TOP_RANKS = 8
 """Neighbours in the ranking that are compared; swaps further down change lwlrap by less than 1/72 each."""
+
+USUAL_VARIANCE = 1.0
+"""Of one look's logit, before any clip has had two looks."""
 
 POOLED_LOOKS = 4.0
 """How many looks' worth the spread over all clips counts beside a clip's own, which comes from a few looks only."""
@@ -54,8 +55,6 @@ def _steadied(variances: Float64, looks: Counts) -> Float64:
     """Variances drawn towards those of all clips, the more the fewer looks they are from."""
     own = np.maximum(0.0, looks - 1.0)[:, None]
     known = own[:, 0] > 0
-    pooled = float(variances[known].mean()) if known.any() else math.inf
-    if not math.isfinite(pooled):
-        return np.full_like(variances, pooled)
+    pooled = float(variances[known].mean()) if known.any() else USUAL_VARIANCE
     steadied: Float64 = (variances * own + pooled * POOLED_LOOKS) / (own + POOLED_LOOKS)
     return steadied

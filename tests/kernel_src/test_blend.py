@@ -14,23 +14,22 @@ def test_clips_that_no_pass_reached_keep_their_priors() -> None:
     assert blend.reached == 1
 
 
-@given(st.lists(st.tuples(st.sets(st.integers(0, 4), min_size=1), st.floats(0.1, 3)), max_size=12))
-def test_a_clip_has_the_weighted_mean_of_the_passes_that_reached_it(passes: list[tuple[set[int], float]]) -> None:
+@given(st.lists(st.sets(st.integers(0, 4), min_size=1), max_size=12))
+def test_a_clip_has_the_mean_and_the_spread_of_the_looks_that_reached_it(passes: list[set[int]]) -> None:
     rng = np.random.default_rng(0)
     blend = Blend(5, PRIORS)
-    looks: dict[int, list[tuple[float, np.ndarray]]] = {clip: [] for clip in range(5)}
-    for clips, weight in passes:
+    looks: dict[int, list[np.ndarray]] = {clip: [] for clip in range(5)}
+    for clips in passes:
         logits = rng.standard_normal((len(clips), 3)).astype(np.float32)
-        blend.add(sorted(clips), logits, weight)
+        blend.add(sorted(clips), logits)
         for clip, row in zip(sorted(clips), logits, strict=True):
-            looks[clip].append((weight, row))
+            looks[clip].append(row.astype(float))
+    opinion = blend.opinion(range(5))
     for clip, row in enumerate(blend.probabilities()):
-        weights = [weight for weight, _ in looks[clip]]
-        expected = PRIORS
-        if weights:
-            mean = sum(weight * look.astype(float) for weight, look in looks[clip]) / sum(weights)
-            expected = 1 / (1 + np.exp(-mean))
-        np.testing.assert_allclose(row, expected)
+        mean = sum(looks[clip]) / len(looks[clip]) if looks[clip] else None
+        np.testing.assert_allclose(row, PRIORS if mean is None else 1 / (1 + np.exp(-mean)))
+        spread = np.var(looks[clip], axis=0, ddof=1) if len(looks[clip]) > 1 else 0.0
+        np.testing.assert_allclose(opinion.variances[clip], spread, atol=1e-12)
 
 
 def test_logits_that_are_not_finite_cost_one_look_at_one_clip() -> None:

@@ -1,3 +1,4 @@
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -6,8 +7,10 @@ import pytest
 import torch
 
 from kernel_src.budget import TimeBudget
+from kernel_src.crew import Crew
 from kernel_src.errors import NotReadyError
-from kernel_src.predict import BatchResult, PassRunner, look
+from kernel_src.events import EventLog
+from kernel_src.predict import BatchResult, Fetch, PassRunner, look
 from kernel_src.weights import LoadedMember, load_member
 from sample_data import make_weights
 
@@ -33,9 +36,15 @@ def clip_spectrogram(clip: int) -> np.ndarray:
     return np.random.default_rng(clip).random((16, LONG_ENOUGH_FRAMES)).astype(np.float16)
 
 
-def run(runner: PassRunner, member: LoadedMember, clips: Sequence[int]) -> tuple[bool, list[BatchResult]]:
+def make_runner(fetch: Fetch, clock: Clock, limit_s: float = 100, batch_clips: int = 4) -> PassRunner:
+    crew = Crew([torch.device("cpu")], EventLog(None, clock, io.StringIO()))
+    return PassRunner(fetch, TimeBudget(limit_s, 1, clock), crew, batch_clips, patience_s=1.0)
+
+
+def run(runner: PassRunner, member: LoadedMember, clips: Sequence[int]) -> list[BatchResult]:
     results: list[BatchResult] = []
-    return runner.run(member, 0, clips, results.append), results
+    runner.run(member, clips, lambda *_: 0, results.append)
+    return results
 
 
 def test_a_batch_gives_each_clip_what_it_gets_alone(member: LoadedMember) -> None:
@@ -52,46 +61,65 @@ def test_a_view_is_normalised_as_in_training(member: LoadedMember) -> None:
 
 
 def test_a_pass_reaches_every_clip_in_order(member: LoadedMember) -> None:
-    runner = PassRunner(lambda clip, *_: clip_spectrogram(clip), TimeBudget(100, 1, Clock()), 4, 1.0)
-    finished, results = run(runner, member, range(10))
-    assert finished
+    results = run(make_runner(lambda clip, *_: clip_spectrogram(clip), Clock()), member, range(10))
     assert [clip for result in results for clip in result.clips] == list(range(10))
+    assert {frames for result in results for frames in result.frames} == {LONG_ENOUGH_FRAMES}
 
 
-def test_clips_that_cannot_be_used_are_left_out(member: LoadedMember) -> None:
+def test_clips_that_cannot_be_used_are_named(member: LoadedMember) -> None:
     def fetch(clip: int, *_: object) -> np.ndarray | None:
         return clip_spectrogram(clip) if clip % 2 else None
 
-    _, results = run(PassRunner(fetch, TimeBudget(100, 1, Clock()), 4, 1.0), member, range(6))
+    results = run(make_runner(fetch, Clock()), member, range(6))
     assert [clip for result in results for clip in result.clips] == [1, 3, 5]
+    assert [clip for result in results for clip in result.unusable] == [0, 2, 4]
 
 
-def test_a_late_clip_is_tried_once_more_at_the_end(member: LoadedMember) -> None:
-    asked: list[int] = []
+def test_late_clips_are_named_and_a_batch_waits_for_them_no_longer_than_its_patience(member: LoadedMember) -> None:
+    clock = Clock()
 
-    def fetch(clip: int, *_: object) -> np.ndarray:
-        asked.append(clip)
-        if clip == 3 or (clip == 1 and asked.count(1) == 1):
+    def fetch(clip: int, _: LoadedMember, patience_s: float) -> np.ndarray:
+        if clip in {1, 3}:
+            clock.now_s += patience_s
             raise NotReadyError(str(clip))
         return clip_spectrogram(clip)
 
-    finished, results = run(PassRunner(fetch, TimeBudget(100, 1, Clock()), 2, 1.0), member, range(6))
-    assert finished
-    assert [clip for result in results for clip in result.clips] == [0, 2, 4, 5, 1]
-    assert asked.count(3) == 2
+    results = run(make_runner(fetch, clock), member, range(6))
+    assert [clip for result in results for clip in result.clips] == [0, 2, 4, 5]
+    assert [clip for result in results for clip in result.late] == [1, 3]
+    assert clock.now_s == 1.0
 
 
-def test_no_batch_is_begun_that_may_outlast_the_budget(member: LoadedMember) -> None:
+def test_a_batch_is_cut_to_what_the_time_that_is_left_allows(member: LoadedMember) -> None:
     clock = Clock()
-    slow = member.model.forward
 
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        clock.now_s += 10
-        return slow(x)
+    def look(_: LoadedMember, spectrograms: Sequence[np.ndarray], __: object) -> np.ndarray:
+        clock.now_s += 1.0 * len(spectrograms)
+        return np.zeros((len(spectrograms), 3), np.float32)
 
-    member.model.forward = forward  # type: ignore[method-assign]
-    runner = PassRunner(lambda clip, *_: clip_spectrogram(clip), TimeBudget(50, 5, clock), 2, 1.0)
-    finished, results = run(runner, member, range(20))
-    assert not finished
-    # After three batches 15 s are left; the next may take 1.5 times 10 s.
-    assert len(results) == 3
+    crew = Crew([torch.device("cpu")], EventLog(None, clock, io.StringIO()))
+    budget = TimeBudget(12.4, 1, clock)
+    runner = PassRunner(lambda clip, *_: clip_spectrogram(clip), budget, crew, 4, 1.0, look=look)
+    results = run(runner, member, range(20))
+    # Eight clips took 8 s; of the 2.4 s before the reserve one more may take 1.5 s.
+    assert [len(result.clips) for result in results] == [4, 4, 1, 0, 0]
+    assert sum(len(result.skipped) for result in results) == 11
+
+
+def test_a_batch_that_the_device_cannot_hold_is_halved(member: LoadedMember) -> None:
+    sizes: list[int] = []
+
+    def look(_: LoadedMember, spectrograms: Sequence[np.ndarray], __: object) -> np.ndarray:
+        if len(spectrograms) > 1:
+            raise torch.OutOfMemoryError
+        sizes.append(len(spectrograms))
+        return np.full((1, 3), spectrograms[0][0, 0], np.float32)
+
+    clock = Clock()
+    crew = Crew([torch.device("cpu")], EventLog(None, clock, io.StringIO()))
+    budget = TimeBudget(100, 1, clock)
+    runner = PassRunner(lambda clip, *_: clip_spectrogram(clip), budget, crew, 4, 1.0, look=look)
+    (result,) = run(runner, member, range(4))
+    assert result.logits is not None
+    np.testing.assert_allclose(result.logits[:, 0], [clip_spectrogram(clip)[0, 0] for clip in range(4)])
+    assert sizes == [1, 1, 1, 1]

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel_src.gains import USUAL_VIEW_GAIN, GainModel, MemberValue, fitted_view_gain
+
+
+def member(kind: str = "silver", score: float | None = 0.7, ladder: tuple[float, ...] = ()) -> MemberValue:
+    return MemberValue("name", kind, score, ladder)
+
+
+@given(st.floats(0, 0.2), st.integers(1, 15))
+def test_a_ladder_of_the_models_own_shape_is_fitted_exactly(gain: float, steps: int) -> None:
+    ladder = np.diff([gain * (1 - 1 / views) for views in range(1, steps + 2)])
+    assert fitted_view_gain([ladder.tolist()]) == pytest.approx(gain)
+
+
+def test_a_ladder_that_goes_down_promises_nothing() -> None:
+    assert fitted_view_gain([(-0.1, -0.2)]) == 0
+
+
+def test_a_usual_gain_is_taken_where_none_was_measured() -> None:
+    assert GainModel([member()]).view_gain == USUAL_VIEW_GAIN
+
+
+def test_a_look_of_another_network_is_worth_more_than_one_more_of_the_same() -> None:
+    gains = GainModel([member(), member()])
+    looks = np.array([[1, 2], [0, 0]])
+    assert (gains.of_one_look_more(1, looks) > gains.of_one_look_more(0, looks)).all()
+
+
+def test_each_further_look_is_worth_less_than_the_one_before() -> None:
+    gains = GainModel([member()])
+    worth = gains.of_one_look_more(0, np.arange(8)[None])
+    assert (np.diff(worth) < 0).all()
+
+
+def test_networks_that_differ_in_their_fold_only_count_as_equally_good() -> None:
+    gains = GainModel([member(score=0.9), member(score=0.5), member("best", score=0.8)])
+    looks = np.array([[1], [1], [1]])
+    first, second, other = (gains.of_one_look_more(index, looks)[0] for index in range(3))
+    assert first == pytest.approx(second)
+    assert other > first

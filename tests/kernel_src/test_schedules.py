@@ -1,0 +1,117 @@
+"""Runs on all kinds of days, on an injected clock: never late, never idle, a row for every clip."""
+
+import math
+import os
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from simulated_day import PRIORS, Day, Schedule
+
+SHARES = st.floats(0.02, 0.98)
+EXAMPLES = int(os.environ.get("SCHEDULES", "1000"))
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Schedule:
+    """Any day that the runtime promises to come through."""
+    limit_s = draw(st.sampled_from([5.0, 20.0, 60.0, 300.0, 1000.0, 3600.0]))
+    n_clips = round(10 ** draw(st.floats(0, 4)))
+    n_members = draw(st.integers(1, 6))
+    # At full speed the whole limit is enough for about so many looks.
+    looks = min(1500.0, max(100.0, n_clips * 10 ** draw(st.floats(-1, 2))))
+    usual_s = limit_s / looks
+    costs_s = tuple(usual_s * draw(st.floats(0.3, 3.0)) for _ in range(n_members))
+    return Schedule(
+        limit_s=limit_s,
+        n_clips=n_clips,
+        member_costs_s=costs_s,
+        start_s=limit_s * draw(st.floats(0, 0.2)),
+        extraction_s=limit_s * draw(st.sampled_from([0.0, 0.1, 0.5, 2.0])) / n_clips,
+        hanging_clips=tuple(draw(st.lists(st.integers(0, n_clips - 1), max_size=2))),
+        write_s=limit_s * draw(st.sampled_from([0.0, 1e-4, 1e-3, 1e-2])),
+        speed_changes=tuple(sorted(draw(st.lists(st.tuples(SHARES, st.floats(0.2, 5.0)), max_size=3)))),
+        worker_stall=(draw(SHARES), limit_s * draw(st.floats(0, 0.05))),
+        process_stall_at=draw(st.one_of(st.just(2.0), SHARES, st.floats(0.95, 0.9999))),
+        batch_clips=draw(st.integers(1, 16)),
+        stop_early=draw(st.booleans()),
+    )
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@given(schedules())
+def test_no_day_makes_a_run_late_or_costs_a_clip_its_row(schedule: Schedule) -> None:
+    day = Day(schedule)
+    day.live()
+    assert day.now_s <= schedule.limit_s
+    assert len(day.submission) == schedule.n_clips
+    assert np.isfinite(day.submission).all()
+    assert max(Counter(day.seen).values(), default=1) == 1, "a member looked at the same view of a clip twice"
+    np.testing.assert_allclose(day.blend.probabilities(), slow_blend(day))
+    assert_not_idle(day)
+
+
+def slow_blend(day: Day) -> list[list[float]]:
+    """The mean of what was said of each clip, by the book."""
+    rows = []
+    for looks in day.said.values():
+        means = (
+            [sum(float(look[label]) for look in looks) / len(looks) for label in range(len(PRIORS))] if looks else []
+        )
+        rows.append([1 / (1 + math.exp(-mean)) for mean in means] or list(PRIORS))
+    return rows
+
+
+def assert_not_idle(day: Day) -> None:
+    """With work left and a limit of five minutes or more, hardly any time is left unused."""
+    limit_s = day.schedule.limit_s
+    has_work_left = day.outcome is None or day.outcome.reason == "the time is up"
+    if has_work_left and limit_s >= 300:
+        batch_s = max(day.dearest_batch_s, 1.5 * day.dearest_look_s)  # one clip is taken for half as dear again
+        assert limit_s - day.now_s <= max(0.01 * limit_s, day.budget.reserve_s + batch_s)
+    if day.outcome is not None and day.outcome.reason == "every view has been looked at":
+        assert (day.loop.looks == day.loop.views).all()
+
+
+def usual_day(**changes: object) -> Day:
+    fields = {"limit_s": 600.0, "n_clips": 40, "member_costs_s": (0.1, 0.1), **changes}
+    day = Day(Schedule(**fields))  # type: ignore[arg-type]
+    day.live()
+    return day
+
+
+def test_twice_the_speed_gives_twice_the_looks() -> None:
+    slow = usual_day(n_clips=400, member_costs_s=(0.4, 0.4))
+    fast = usual_day(n_clips=400, member_costs_s=(0.2, 0.2))
+    assert fast.loop.looks.sum() == pytest.approx(2 * slow.loop.looks.sum(), rel=0.05)
+
+
+def test_too_little_time_for_one_pass_tags_the_clips_that_were_reached_and_says_how_many() -> None:
+    day = usual_day(n_clips=1000, member_costs_s=(2.0,))
+    assert day.outcome is not None
+    assert day.outcome.reason == "the time is up"
+    assert 200 < day.outcome.clips < 300
+    tagged = sum(row != list(PRIORS) for row in day.submission)
+    assert tagged == day.outcome.clips
+
+
+def test_a_clip_that_hangs_costs_its_own_score_and_the_rest_goes_on() -> None:
+    day = usual_day(hanging_clips=(3,), stop_early=True)
+    assert day.outcome is not None
+    assert day.outcome.clips == 39
+    assert day.now_s < 500
+
+
+def test_the_cheaper_network_makes_the_first_full_pass() -> None:
+    day = usual_day(member_costs_s=(1.0, 0.2), limit_s=60.0, n_clips=100)
+    assert (day.loop.looks[1] >= 1).all()
+    assert day.loop.looks[0].sum() == 0
+
+
+def test_a_run_that_has_settled_says_so_and_leaves_time() -> None:
+    day = usual_day(stop_early=True, n_clips=10)
+    assert day.outcome is not None
+    assert day.outcome.reason in {"no ranking is expected to change any more", "every view has been looked at"}
+    assert day.now_s < 300
