@@ -162,7 +162,7 @@ class PassLoop:
         self._passes += not skipped
         self._tell(plan, len(reached), skipped, self._budget.elapsed_s() - began_s)
         self._writes.pass_ended(self._passes)
-        return "the time is up" if skipped else ""
+        return "the time is up" if skipped and not self._runner.has_time_for(member) else ""
 
     def _take(self, member: int, result: BatchResult) -> None:
         """Takes in what a batch has brought."""

@@ -102,10 +102,15 @@ class PassRunner:
         self._costs: defaultdict[str, CostEstimate] = defaultdict(CostEstimate)  # by member, for they differ in size
         self._replicas: dict[tuple[str, torch.device], LoadedMember] = {}
         self._lock = threading.Lock()
+        self._has_late = False
 
     def typical_cost_s(self, member: LoadedMember) -> float | None:
         """Seconds of one look of a member at one clip; None before it has looked."""
         return self._costs[member.id].typical_s
+
+    def has_time_for(self, member: LoadedMember) -> bool:
+        """Whether a look at one more clip ends before the reserve begins."""
+        return self._budget.allows(self._costs[member.id].upper_s(1))
 
     def run(
         self, member: LoadedMember, clips: Sequence[int], view_of: ViewOf, deliver: Callable[[BatchResult], object]
@@ -122,6 +127,7 @@ class PassRunner:
             Exception: what the network raised.
         """
         size = self._batch_clips
+        self._has_late = False
         batches = [tuple(clips[first : first + size]) for first in range(0, len(clips), size)]
         self._crew.run(batches, lambda batch, device: self._look_at(self._on(device, member), batch, view_of), deliver)
 
@@ -158,12 +164,15 @@ class PassRunner:
         """The spectrograms that are there in time, and the clips whose are not."""
         ready: dict[int, Spectrogram | None] = {}
         late = []
-        patient_until_s = self._budget.elapsed_s() + min(self._patience_s, self._budget.left_s)
+        # Spectrograms are made in the clips' order: when some are late, those of later batches are later still.
+        patience_s = 0.0 if self._has_late else min(self._patience_s, self._budget.left_s)
+        patient_until_s = self._budget.elapsed_s() + patience_s
         for clip in batch:
             try:
                 ready[clip] = self._fetch(clip, member, max(0.0, patient_until_s - self._budget.elapsed_s()))
             except NotReadyError:
                 late.append(clip)
+                self._has_late = True
         return ready, tuple(late)
 
     def _look_in_parts(

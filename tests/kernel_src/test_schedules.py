@@ -18,10 +18,10 @@ EXAMPLES = int(os.environ.get("SCHEDULES", "1000"))
 def schedules(draw: st.DrawFn) -> Schedule:
     """Any day that the runtime promises to come through."""
     limit_s = draw(st.sampled_from([5.0, 20.0, 60.0, 300.0, 1000.0, 3600.0]))
-    n_clips = round(10 ** draw(st.floats(0, 4)))
+    n_clips = draw(st.one_of(st.integers(1, 300), st.integers(1, 300), st.integers(1, 10_000)))
     n_members = draw(st.integers(1, 6))
     # At full speed the whole limit is enough for about so many looks.
-    looks = min(1500.0, max(100.0, n_clips * 10 ** draw(st.floats(-1, 2))))
+    looks = min(800.0, max(100.0, n_clips * 10 ** draw(st.floats(-1, 2))))
     usual_s = limit_s / looks
     costs_s = tuple(usual_s * draw(st.floats(0.3, 3.0)) for _ in range(n_members))
     return Schedule(
@@ -105,7 +105,7 @@ def test_a_clip_that_hangs_costs_its_own_score_and_the_rest_goes_on() -> None:
 
 
 def test_the_cheaper_network_makes_the_first_full_pass() -> None:
-    day = usual_day(member_costs_s=(1.0, 0.2), limit_s=60.0, n_clips=100)
+    day = usual_day(member_costs_s=(1.0, 0.2), limit_s=30.0, n_clips=100)
     assert (day.loop.looks[1] >= 1).all()
     assert day.loop.looks[0].sum() == 0
 
