@@ -13,8 +13,11 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 PLAIN = "plain"
 """The module itself, in float32: slow, and what all others are held against."""
 
+EXACT = "folded-float32"
+"""The quickest one that computes in float32, on every device: for scores that are to be had again elsewhere."""
+
 FOLDED_DTYPES = {
-    "folded-float32": torch.float32,
+    EXACT: torch.float32,
     "folded-bfloat16": torch.bfloat16,
     "folded-float16": torch.float16,
 }
@@ -42,7 +45,7 @@ def build(backend: str, model: SEDenseNet, device: torch.device) -> Network:
 def candidates(device: torch.device) -> tuple[str, ...]:
     """The backends that are worth trying on a device, the one expected to be the quickest first."""
     half = _half_precision(device)
-    return (*half, "folded-float32", PLAIN)
+    return (*half, EXACT, PLAIN)
 
 
 def _half_precision(device: torch.device) -> tuple[str, ...]:

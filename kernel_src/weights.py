@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from kernel_src.backends import PLAIN, Network, build, candidates
+from kernel_src.backends import EXACT, Network, build, candidates
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Member, config_from, sha256_of
@@ -34,7 +34,7 @@ class LoadedMember:
     mean: float
     std: float
     oof_lwlrap: float | None
-    backend: str = PLAIN
+    backend: str = EXACT
     """The way that the logits are computed: one of `kernel_src.backends.BACKENDS`."""
     network: Network = field(init=False, repr=False, compare=False)
     """The model in that way."""
