@@ -1,28 +1,18 @@
-"""The ways to compute a network's logits, by name: which of them a device has, and how each is built."""
+"""The ways to compute a network's logits: which of them a device has, and how each is built."""
 
 from collections.abc import Callable
 
 import torch
 
+from kernel_src.backend_names import EXACT, FOLDED, GRAPHED, PLAIN
+from kernel_src.cuda_graphs import GraphedNetwork
 from kernel_src.folded import FoldedNetwork
 from kernel_src.model import SEDenseNet
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """[batch, 1, mels, frames] normalised float32 on the network's device to [batch, labels] float32 there."""
 
-PLAIN = "plain"
-"""The module itself, in float32: slow, and what all others are held against."""
-
-EXACT = "folded-float32"
-"""The quickest one that computes in float32, on every device: for scores that are to be had again elsewhere."""
-
-FOLDED_DTYPES = {
-    EXACT: torch.float32,
-    "folded-bfloat16": torch.bfloat16,
-    "folded-float16": torch.float16,
-}
-
-BACKENDS = (PLAIN, *FOLDED_DTYPES)
+DTYPES = dict(zip(FOLDED, (torch.float32, torch.bfloat16, torch.float16), strict=True))
 
 FIRST_WITH_BFLOAT16 = (8, 0)
 """Compute capability of the first GPUs (Ampere) that multiply bfloat16; older ones emulate it, and say they have it."""
@@ -39,7 +29,9 @@ def build(backend: str, model: SEDenseNet, device: torch.device) -> Network:
         model: float32 in evaluation mode, on the device; it is shared by the plain backend and copied by the others.
         device: where to compute.
     """
-    return model if backend == PLAIN else FoldedNetwork(model, FOLDED_DTYPES[backend], device)
+    if backend in GRAPHED:
+        return GraphedNetwork(build(GRAPHED[backend], model, device))
+    return model if backend == PLAIN else FoldedNetwork(model, DTYPES[backend], device)
 
 
 def candidates(device: torch.device) -> tuple[str, ...]:
@@ -53,8 +45,8 @@ def _half_precision(device: torch.device) -> tuple[str, ...]:
     if device.type == "cuda":
         capability = torch.cuda.get_device_capability(device)
         if capability >= FIRST_WITH_BFLOAT16:
-            return ("folded-bfloat16",)
-        return ("folded-float16",) if capability >= FIRST_WITH_FLOAT16 else ()
+            return ("graphed-bfloat16", "folded-bfloat16")
+        return ("graphed-float16", "folded-float16") if capability >= FIRST_WITH_FLOAT16 else ()
     return ("folded-bfloat16",) if cpu_multiplies_bfloat16() else ()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kernel_src.backends import EXACT
+from kernel_src.backend_names import EXACT
 from kernel_src.errors import KernelError
 from kernel_src.manifest import read_manifest
 from kernel_src.weights import load_member, pick_device
