@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kernel_src.backend_names import BACKENDS, PLAIN
 from kernel_src.errors import KernelError
 from kernel_src.limits import KernelLimits, limits_from_table
 
@@ -33,6 +34,10 @@ class RunSettings:
     """At most so many passes; None for as many as time allows."""
     seed: int = 0
     """Of everything random."""
+    backend: str | None = None
+    """How networks compute (one of `BACKENDS`); None for what a trial at the start finds the quickest."""
+    batch_clips: int | None = None
+    """Clips in a batch; None for what suits the device."""
     stop_early: bool = True
     """Whether to stop when further passes change nothing any more."""
 
@@ -65,6 +70,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "disk_bytes": (int,),
     "passes": (int,),
     "seed": (int,),
+    "backend": (str,),
+    "batch_clips": (int,),
     "stop_early": (bool,),
     "input_dir": (str,),
     "working_dir": (str,),
@@ -84,6 +91,10 @@ def _read_overrides(text: str) -> dict[str, Any]:
         kinds = _KINDS[name]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise KernelError(f"{OVERRIDES_VARIABLE}: {name} is {value!r}, expected {kinds[0].__name__}")
+    if overrides.get("backend", PLAIN) not in BACKENDS:
+        raise KernelError(f"{OVERRIDES_VARIABLE}: backend is {overrides['backend']!r}, expected one of {BACKENDS}")
+    if overrides.get("batch_clips", 1) < 1:
+        raise KernelError(f"{OVERRIDES_VARIABLE}: batch_clips is {overrides['batch_clips']}, expected at least 1")
     return overrides
 
 

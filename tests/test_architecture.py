@@ -31,6 +31,7 @@ IN_KAGGLES_IMAGE = {
 # Written before torch is loaded, so that a valid submission is there in a moment.
 BEFORE_TORCH = (
     "run",
+    "backend_names",
     "budget",
     "clips",
     "errors",

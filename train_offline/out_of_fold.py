@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kernel_src.backend_names import EXACT
 from kernel_src.errors import KernelError
 from kernel_src.manifest import read_manifest
 from kernel_src.weights import load_member, pick_device
@@ -54,7 +55,7 @@ def score_weights(data: Path, weights: Path) -> OutOfFoldScore:
     results, logits, targets = {}, [], []
     for member in manifest.members:
         unseen = curated.unseen_by(member.fold)
-        network = load_member(weights, member, len(labels), device)
+        network = load_member(weights, member, len(labels), device, backend=EXACT)
         results[member.id] = validate(network, unseen.spectrograms, unseen.targets, member.id)
         logits.append(results[member.id].logits)
         targets.append(unseen.targets)

@@ -43,6 +43,8 @@ def test_overrides_may_lower_limits_and_never_raise_them() -> None:
 def test_everything_else_is_taken_as_given() -> None:
     found = settings({"passes": 3, "seed": 7, "stop_early": False, "input_dir": "/in", "working_dir": "/out"})
     assert (found.passes, found.seed, found.stop_early) == (3, 7, False)
+    tuned = settings({"backend": "folded-float32", "batch_clips": 4})
+    assert (tuned.backend, tuned.batch_clips) == ("folded-float32", 4)
     assert (found.input_dir, found.working_dir) == (Path("/in"), Path("/out"))
 
 
@@ -52,6 +54,8 @@ def test_everything_else_is_taken_as_given() -> None:
         ({"tims_s": 60}, "tims_s"),
         ({"passes": "3"}, "passes"),
         ({"passes": True}, "passes"),
+        ({"backend": "quickest"}, "backend is 'quickest', expected one of"),
+        ({"batch_clips": 0}, "batch_clips is 0, expected at least 1"),
         ({"time_s": None}, "time_s"),
     ],
 )

@@ -29,7 +29,7 @@ class Clock:
 @pytest.fixture
 def member(tmp_path: Path) -> LoadedMember:
     entry = make_weights(tmp_path, n_members=1).members[0]
-    return load_member(tmp_path, entry, 3, torch.device("cpu"))
+    return load_member(tmp_path, entry, 3, torch.device("cpu"), backend="plain")
 
 
 def clip_spectrogram(clip: int) -> np.ndarray:

@@ -1,10 +1,12 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from kernel_src.backends import candidates
 from kernel_src.errors import KernelError
 from kernel_src.manifest import Member, read_manifest, sha256_of
 from kernel_src.model import ModelConfig, SEDenseNet
@@ -59,3 +61,19 @@ def test_outputs_that_do_not_fit_the_labels_are_refused(tmp_path: Path, member: 
 def test_loading_needs_no_pickle(tmp_path: Path, member: Member) -> None:
     assert read_manifest(tmp_path).members[0].file.endswith(".safetensors")
     assert (tmp_path / member.file).read_bytes()[8:9] == b"{"  # a JSON header, then plain numbers
+
+
+def test_what_computes_is_named_and_may_be_chosen(tmp_path: Path, member: Member) -> None:
+    likeliest = load_member(tmp_path, member, 3, CPU)
+    assert likeliest.backend == candidates(CPU)[0]
+    plain = load_member(tmp_path, member, 3, CPU, backend="plain")
+    images = torch.rand(4, 1, 16, 32)
+    np.testing.assert_allclose(likeliest.logits(images), plain.logits(images), atol=0.01)
+    folded = plain.on(CPU, "folded-float32")
+    assert folded.backend == "folded-float32"
+    np.testing.assert_allclose(folded.logits(images), plain.logits(images), atol=1e-5)
+
+
+def test_a_member_that_is_where_it_should_be_is_shared(tmp_path: Path, member: Member) -> None:
+    loaded = load_member(tmp_path, member, 3, CPU)
+    assert loaded.on(CPU) is loaded

@@ -1,0 +1,59 @@
+"""The ways to compute a network's logits: which of them a device has, and how each is built."""
+
+from collections.abc import Callable
+
+import torch
+
+from kernel_src.backend_names import EXACT, FOLDED, GRAPHED, PLAIN
+from kernel_src.cuda_graphs import GraphedNetwork
+from kernel_src.folded import FoldedNetwork
+from kernel_src.model import SEDenseNet
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+"""[batch, 1, mels, frames] normalised float32 on the network's device to [batch, labels] float32 there."""
+
+DTYPES = dict(zip(FOLDED, (torch.float32, torch.bfloat16, torch.float16), strict=True))
+
+FIRST_WITH_BFLOAT16 = (8, 0)
+"""Compute capability of the first GPUs (Ampere) that multiply bfloat16; older ones emulate it, and say they have it."""
+
+FIRST_WITH_FLOAT16 = (7, 0)
+"""Of the first ones (Volta) that are quick with float16; a T4 has 7.5."""
+
+
+def build(backend: str, model: SEDenseNet, device: torch.device) -> Network:
+    """A network that computes by one of `BACKENDS`.
+
+    Args:
+        backend: the name.
+        model: float32 in evaluation mode, on the device; it is shared by the plain backend and copied by the others.
+        device: where to compute.
+    """
+    if backend in GRAPHED:
+        return GraphedNetwork(build(GRAPHED[backend], model, device))
+    return model if backend == PLAIN else FoldedNetwork(model, DTYPES[backend], device)
+
+
+def candidates(device: torch.device) -> tuple[str, ...]:
+    """The backends that are worth trying on a device, the one expected to be the quickest first."""
+    half = _half_precision(device)
+    return (*half, EXACT, PLAIN)
+
+
+def _half_precision(device: torch.device) -> tuple[str, ...]:
+    """The half precision that the device multiplies itself; emulation is slower than float32."""
+    if device.type == "cuda":
+        capability = torch.cuda.get_device_capability(device)
+        if capability >= FIRST_WITH_BFLOAT16:
+            return ("graphed-bfloat16", "folded-bfloat16")
+        return ("graphed-float16", "folded-float16") if capability >= FIRST_WITH_FLOAT16 else ()
+    return ("folded-bfloat16",) if cpu_multiplies_bfloat16() else ()
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for bfloat16 (AVX-512 BF16 or AMX); without them oneDNN emulates it."""
+    try:
+        tests = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)  # noqa: SLF001
+        return any(test() for test in tests)
+    except AttributeError:  # they are no public interface
+        return False

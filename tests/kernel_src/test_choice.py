@@ -1,0 +1,92 @@
+"""The backend is chosen by measurement, and only among those that are right."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kernel_src import weights
+from kernel_src.backend_names import BACKENDS, PLAIN
+from kernel_src.backends import build, candidates
+from kernel_src.choice import choose_backend
+from kernel_src.devices import CPU
+from kernel_src.events import EventLog
+from kernel_src.model import SEDenseNet
+from kernel_src.weights import LoadedMember, load_member
+from sample_data import make_weights
+
+
+@pytest.fixture
+def member(tmp_path: Path) -> LoadedMember:
+    return load_member(tmp_path, make_weights(tmp_path, n_members=1).members[0], 3, CPU, PLAIN)
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Iterator[EventLog]:
+    with EventLog(tmp_path / "run.jsonl", lambda: 0.0) as log:
+        yield log
+
+
+def told(tmp_path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+
+
+def replace_networks(monkeypatch: pytest.MonkeyPatch, change: Callable[[str, torch.Tensor], torch.Tensor]) -> None:
+    """Lets `change` have the logits of every backend but the plain one."""
+
+    def changed(backend: str, model: SEDenseNet, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+        network = build(backend, model, device)
+        return network if backend == PLAIN else lambda images: change(backend, network(images))
+
+    monkeypatch.setattr(weights, "build", changed)
+
+
+def test_the_choice_is_one_that_works_and_is_told_with_what_was_measured(
+    member: LoadedMember, events: EventLog, tmp_path: Path
+) -> None:
+    chosen = choose_backend(member, CPU, 4, events)
+    [event] = told(tmp_path)
+    assert event["event"] == "backend_chosen"
+    assert event["backend"] == chosen
+    assert set(event["windows_per_s"]) == set(candidates(CPU)) - {PLAIN}
+    assert event["windows_per_s"][chosen] == max(event["windows_per_s"].values())
+
+
+def test_an_override_is_the_choice(member: LoadedMember, events: EventLog, tmp_path: Path) -> None:
+    assert choose_backend(member, CPU, 4, events, forced="plain") == "plain"
+    assert told(tmp_path)[0]["backend"] == "plain"
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 1.0])
+def test_a_backend_with_wrong_logits_is_left_out_however_quick(
+    member: LoadedMember, events: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    replace_networks(monkeypatch, lambda name, logits: logits + wrong if name == "folded-bfloat16" else logits)
+    chosen = choose_backend(member, CPU, 4, events, names=["folded-bfloat16", "folded-float32", PLAIN])
+    assert chosen == "folded-float32"
+    assert [(event["event"], event["backend"]) for event in told(tmp_path)] == [
+        ("backend_failed", "folded-bfloat16"),
+        ("backend_chosen", "folded-float32"),
+    ]
+
+
+def test_where_every_other_way_fails_the_plain_network_is_left(
+    member: LoadedMember, events: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str, _: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError(f"{name}: out of something")
+
+    replace_networks(monkeypatch, fail)
+    assert choose_backend(member, CPU, 4, events) == PLAIN
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_can_be_forced_on_a_processor(member: LoadedMember, backend: str) -> None:
+    images = torch.rand(5, 1, 16, 32)
+    expected = member.on(CPU, PLAIN).logits(images)
+    other = member.on(CPU, backend)
+    for _ in range(4):  # a GPU's graph would be made at the third call
+        assert abs(other.logits(images) - expected).max() < 0.02

@@ -1,0 +1,73 @@
+"""When a network is captured, and that nothing is lost where that fails."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from kernel_src.cuda_graphs import CAPTURE_AT_CALL, GraphedNetwork
+from kernel_src.folded import FoldedNetwork
+from kernel_src.model import ModelConfig, SEDenseNet
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+
+
+def double(images: torch.Tensor) -> torch.Tensor:
+    return images * 2
+
+
+class Recorder:
+    """Stands for a capture, and like a graph gives its result in the same place each time."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.replays = 0
+
+    def __call__(self, network: Network, images: torch.Tensor) -> Network:
+        self.sizes.append(len(images))
+        result = torch.empty_like(images)
+
+        def replay(batch: torch.Tensor) -> torch.Tensor:
+            self.replays += 1
+            return result.copy_(network(batch))
+
+        return replay
+
+
+def test_a_size_that_comes_often_is_captured_once_and_odd_ones_are_not() -> None:
+    capture = Recorder()
+    network = GraphedNetwork(double, capture)
+    batches = [torch.randn(size, 3) for size in (4, 4, 4, 2, 4, 4, 1)]
+    results = [network(batch) for batch in batches]
+    assert capture.sizes == [4]
+    assert capture.replays == 3
+    for batch, result in zip(batches, results, strict=True):  # a later call does not change an earlier result
+        assert torch.equal(result, batch * 2)
+
+
+def test_a_capture_that_fails_is_not_tried_again_and_costs_nothing_else() -> None:
+    attempts = []
+
+    def fail(_network: Network, images: torch.Tensor) -> Network:
+        attempts.append(images)
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    network = GraphedNetwork(double, fail)
+    for size in (4, 2) * (CAPTURE_AT_CALL + 1):
+        assert torch.equal(network(torch.ones(size, 3)), torch.full((size, 3), 2.0))
+    assert len(attempts) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_graph_says_what_the_network_says(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    device = torch.device("cuda")
+    model = SEDenseNet(ModelConfig(n_labels=5, n_mels=64, crop_frames=64, width=8)).eval().to(device)
+    network = FoldedNetwork(model, dtype, device)
+    graphed = GraphedNetwork(network)
+    with torch.inference_mode():
+        for _ in range(CAPTURE_AT_CALL + 2):
+            images = torch.randn(8, 1, 64, 64, device=device)
+            torch.testing.assert_close(graphed(images), network(images), atol=1e-2, rtol=1e-2)
+            torch.testing.assert_close(graphed(images), model(images), atol=0.1, rtol=0.1)
