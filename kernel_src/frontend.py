@@ -8,7 +8,7 @@ stay in the processor's cache, and scipy's FFT releases the interpreter's lock.
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -71,7 +71,10 @@ class FrontendConfig:
         if not 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:
             raise ValueError(f"bands from {self.fmin_hz} to {self.fmax_hz} Hz at {self.sample_rate_hz} Hz")
 
-    @property
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    @cached_property
     def fingerprint(self) -> str:
         """A short name for these settings: spectrograms with the same one can be shared."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
