@@ -64,11 +64,14 @@ def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[Waveform]:
     """The mean of the channels, [samples] float32 at the file's own rate, without anything that is not finite."""
     exact = file.subtype in _EXACT_IN_INT16
     buffer = np.empty((BLOCK_SAMPLES, file.channels), np.int16 if exact else np.float32)
-    any_finite = False
+    any_finite = exact
     while len(channels := file.read(out=buffer)):
         if exact:  # libsndfile's own way from integers to floats takes ten times as long
             channels = np.multiply(channels, np.float32(1 / 32768), dtype=np.float32)
         block: Waveform = channels[:, 0] if file.channels == 1 else channels.mean(axis=1)
+        if exact:
+            yield block
+            continue
         finite = np.isfinite(block)
         any_finite = any_finite or bool(finite.any())
         yield block if finite.all() else np.where(finite, block, np.float32(0))

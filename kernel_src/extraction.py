@@ -55,6 +55,7 @@ class SpectrogramSource:
         self._lock = threading.Lock()
         self._waited_for: dict[Job, Future[Spectrogram | None]] = {}
         self._held: OrderedDict[Job, Spectrogram] = OrderedDict()
+        self._made: set[Job] = set()
         self._failed: set[str] = set()
         self._transform: Transform = (
             CpuTransform(self._deliver) if device is None else DeviceTransform(device, self._deliver, events)
@@ -106,8 +107,8 @@ class SpectrogramSource:
             raise NotReadyError(self._key(job)) from error
 
     def is_ready(self, clip: int, config: FrontendConfig) -> bool:
-        """Whether `get` would answer at once."""
-        return self._futures[self._key(clip, config)].done()
+        """Whether `get` would answer at once, or after making again what has been made and found no room."""
+        return Job(clip, config) in self._made or self._clips.fnames[clip] in self._failed
 
     def close(self) -> None:
         """Drops the work that has not begun; threads that hang are left behind."""
@@ -132,6 +133,7 @@ class SpectrogramSource:
         result.flags.writeable = False
         refused = self._store.put(self._key(job), result) is Tier.NONE
         with self._lock:
+            self._made.add(job)
             future = self._waited_for.pop(job, None)
             if refused and future is None:
                 self._hold(job, result)

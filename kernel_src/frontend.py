@@ -123,19 +123,19 @@ def _energies_of_block(waveform: Float32, config: FrontendConfig, first_frame: i
     A chunk is laid out [bins, frames] from the transform on, which costs the transform nothing: so each of the few
     mel weights meets a row of neighbours in memory.
     """
-    bank, window = _mel_bank(config), _hann_window(config.n_fft)
+    bank, window = mel_bank(config), hann_window(config.n_fft)
     energies = np.empty((n_frames, config.n_mels), np.float32)
     buffer = np.empty((CHUNK_FRAMES, config.n_fft), np.float32)
     for start in range(0, n_frames, CHUNK_FRAMES):
         count = min(CHUNK_FRAMES, n_frames - start)
-        frames = _cut_frames(waveform, config, first_frame + start, count)
+        frames = cut_frames(waveform, config, first_frame + start, count)
         windowed = np.multiply(frames, window, out=buffer[:count])
         spectrum = scipy.fft.rfft(windowed.T, axis=0, overwrite_x=True)
-        _mel_sums(spectrum.view(np.float32), bank, config.power, out=energies[start : start + count])
+        mel_sums(spectrum.view(np.float32), bank, config.power, out=energies[start : start + count])
     return energies
 
 
-def _mel_sums(parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
+def mel_sums(parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
     """[bins, frames * 2], real and imaginary parts in turn, which are overwritten, to mel energies [frames, mels]."""
     np.square(parts, out=parts)
     if power == 2:  # both parts go through the filters: there are fewer sums over bands to add up than bins
@@ -146,7 +146,7 @@ def _mel_sums(parts: Float32, bank: scipy.sparse.csr_array, power: float, out: F
         out.T[:] = bank @ np.power(magnitudes, power / 2, out=magnitudes)
 
 
-def _cut_frames(waveform: Float32, config: FrontendConfig, first_frame: int, count: int) -> Float32:
+def cut_frames(waveform: Float32, config: FrontendConfig, first_frame: int, count: int) -> Float32:
     """[count, n_fft] overlapping frames as a view, without a padded copy of a long waveform."""
     start = first_frame * config.hop_samples - config.n_fft // 2
     stop = start + (count - 1) * config.hop_samples + config.n_fft
@@ -234,7 +234,7 @@ def decibels(energies: Float32) -> Float32:
 
 
 @lru_cache
-def _mel_bank(config: FrontendConfig) -> scipy.sparse.csr_array:
+def mel_bank(config: FrontendConfig) -> scipy.sparse.csr_array:
     """[mels, bins] the triangular filters; 2 in 1,000 of their entries are not zero."""
     bank = mel_filterbank(
         sr=config.sample_rate_hz,
@@ -247,6 +247,7 @@ def _mel_bank(config: FrontendConfig) -> scipy.sparse.csr_array:
 
 
 @lru_cache
-def _hann_window(n_fft: int) -> Float32:
+def hann_window(n_fft: int) -> Float32:
+    """[n_fft] the periodic Hann window."""
     window: Float32 = scipy.signal.get_window("hann", n_fft).astype(np.float32)
     return window

@@ -131,7 +131,9 @@ def test_a_decoder_that_hangs_holds_up_only_its_own_clip(tmp_path: Path, monkeyp
     with bench(tmp_path, ("hangs.wav", "fine.wav")) as opened:
         with pytest.raises(NotReadyError):
             opened.get(0, patience_s=0.05)
+        assert not opened.source.is_ready(0, SMALL_FRONTEND)
         assert opened.get(1) is not None
+        assert opened.source.is_ready(1, SMALL_FRONTEND)
         release.set()
         assert opened.get(0) is not None
 
@@ -212,3 +214,22 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> Non
     for one, four in zip(*made, strict=True):
         assert one is not None
         np.testing.assert_array_equal(one, four)
+
+
+def test_a_late_clip_that_found_no_room_counts_as_ready_and_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+
+    def read(path: Path, *rest: float) -> np.ndarray:
+        release.wait(30)
+        return read_waveform(path, *rest)
+
+    monkeypatch.setattr(extraction, "read_waveform", read)
+    with bench(tmp_path, write_clips(tmp_path, 1), NO_ROOM) as opened:
+        with pytest.raises(NotReadyError):
+            opened.get(0, patience_s=0.01)
+        release.set()
+        while not opened.source.is_ready(0, SMALL_FRONTEND):
+            time.sleep(0.01)
+        assert opened.get(0) is not None
