@@ -1,21 +1,32 @@
-"""Clips to spectrograms on a pool of threads, beside whatever else runs."""
+"""Clips to spectrograms on a few threads, beside whatever else runs."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from kernel_src.audio import read_waveform
 from kernel_src.clips import ClipList
 from kernel_src.errors import ClipError, NotReadyError
 from kernel_src.events import EventLog
-from kernel_src.frontend import FrontendConfig, spectrogram
+from kernel_src.frontend import FrontendConfig
+from kernel_src.schedule import Job, Schedule
 from kernel_src.store import SpectrogramStore
+from kernel_src.store_totals import Tier
+from kernel_src.transform import CpuTransform, DeviceTransform, Transform
 
 Spectrogram = npt.NDArray[np.float16]
+
+LOOK_AHEAD_CLIPS = 32
+"""Clips that are made ahead of the one that was last asked for, once the store keeps nothing more."""
+
+HELD_BYTES = 64 * 10**6
+"""Spectrograms that wait, outside of the store, for whoever asks for them."""
 
 
 class SpectrogramSource:
@@ -23,26 +34,41 @@ class SpectrogramSource:
 
     Args:
         clips: whose spectrograms are wanted.
-        store: keeps them; what it cannot keep is made again when it is asked for.
+        store: keeps them; what it cannot keep is made again when it is asked for, or shortly before.
         events: is told of every clip that cannot be used, once.
         threads: how many clips are worked on at a time; decoding and FFT leave the interpreter's lock free.
+        device: where the threads' waveforms become spectrograms, in batches; None: on the threads themselves.
     """
 
-    def __init__(self, clips: ClipList, store: SpectrogramStore, events: EventLog, threads: int) -> None:
+    def __init__(
+        self,
+        clips: ClipList,
+        store: SpectrogramStore,
+        events: EventLog,
+        threads: int,
+        device: torch.device | None = None,
+    ) -> None:
         self._clips = clips
         self._store = store
         self._events = events
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="extraction")
-        self._futures: dict[str, Future[None]] = {}
-        self._failed: set[str] = set()
+        self._schedule = Schedule(LOOK_AHEAD_CLIPS, self._is_made)
         self._lock = threading.Lock()
+        self._waited_for: dict[Job, Future[Spectrogram | None]] = {}
+        self._held: OrderedDict[Job, Spectrogram] = OrderedDict()
+        self._made: set[Job] = set()
+        self._failed: set[str] = set()
+        self._transform: Transform = (
+            CpuTransform(self._deliver) if device is None else DeviceTransform(device, self._deliver, events)
+        )
+        for number in range(threads):  # daemons: a decoder that hangs must not hold up the end of the process
+            threading.Thread(target=self._work, name=f"extraction-{number}", daemon=True).start()
 
     def start(self, config: FrontendConfig, order: Iterable[int]) -> None:
-        """Begins to make the spectrograms of clips, given as indices, in this order; returns at once."""
-        for clip in order:
-            key = self._key(clip, config)
-            if key not in self._futures:
-                self._futures[key] = self._pool.submit(self._prepare, clip, config)
+        """Begins to make the spectrograms of clips, given as indices, in this order; returns at once.
+
+        It is also the order in which they are expected to be asked for, pass after pass.
+        """
+        self._schedule.add(config, order)
 
     def get(self, clip: int, config: FrontendConfig, patience_s: float) -> Spectrogram | None:
         """The spectrogram of one clip.
@@ -58,39 +84,89 @@ class SpectrogramSource:
         Raises:
             NotReadyError: it is not there in time. A decoder may hang for ever, and must not take the run with it.
         """
-        key = self._key(clip, config)
+        job = Job(clip, config)
+        self._schedule.note_position(job)
+        stored = self._store.get(self._key(job))
+        if stored is not None:
+            return stored
+        with self._lock:
+            if self._clips.fnames[clip] in self._failed:
+                return None
+            held = self._held.pop(job, None)
+            if held is not None:
+                return held
+            future = self._waited_for.setdefault(job, Future())
+        stored = self._store.get(self._key(job))  # once more: it may have been delivered just before we waited
+        if stored is not None:
+            return stored
+        if not future.done():
+            self._schedule.demand(job)
         try:
-            self._futures[key].result(patience_s)
+            return future.result(patience_s)
         except FutureTimeoutError as error:
-            raise NotReadyError(key) from error
-        if self._clips.fnames[clip] in self._failed:
-            return None
-        # Most often stored. If not, it is made again in this thread: it has been made before, so it does not hang.
-        return self._store.get_or_compute(key, lambda: self._compute(clip, config))
+            raise NotReadyError(self._key(job)) from error
 
     def is_ready(self, clip: int, config: FrontendConfig) -> bool:
-        """Whether `get` would answer at once."""
-        return self._futures[self._key(clip, config)].done()
+        """Whether `get` would answer at once, or after making again what has been made and found no room."""
+        return Job(clip, config) in self._made or self._clips.fnames[clip] in self._failed
 
     def close(self) -> None:
         """Drops the work that has not begun; threads that hang are left behind."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._schedule.close()
+        self._transform.close()
 
-    def _prepare(self, clip: int, config: FrontendConfig) -> None:
-        fname = self._clips.fnames[clip]
-        try:
-            self._store.get_or_compute(self._key(clip, config), lambda: self._compute(clip, config))
-        except (ClipError, MemoryError) as error:
-            reason = error.reason if isinstance(error, ClipError) else "does not fit into memory"
-            with self._lock:
-                first_time = fname not in self._failed
+    def _work(self) -> None:
+        while (job := self._schedule.take()) is not None:
+            fname = self._clips.fnames[job.clip]
+            try:
+                config = job.config
+                waveform = read_waveform(self._clips.path(fname), config.sample_rate_hz, config.trim_top_db)
+                self._transform.submit(job, waveform)
+            except Exception as error:  # noqa: BLE001 -- a bug must reach whoever waits, not end this thread
+                self._deliver(job, error)
+
+    def _deliver(self, job: Job, result: Spectrogram | BaseException) -> None:
+        """Stores a spectrogram and wakes whoever waits for it."""
+        if not isinstance(result, np.ndarray):
+            self._deliver_failure(job, result)
+            return
+        result.flags.writeable = False
+        refused = self._store.put(self._key(job), result) is Tier.NONE
+        with self._lock:
+            self._made.add(job)
+            future = self._waited_for.pop(job, None)
+            if refused and future is None:
+                self._hold(job, result)
+        if future is not None:
+            future.set_result(result)
+        self._schedule.finish(job, refused=refused)
+
+    def _deliver_failure(self, job: Job, error: BaseException) -> None:
+        """A clip that cannot be used is None from here on; any other error goes to whoever waits."""
+        usable = not isinstance(error, ClipError | MemoryError)
+        fname = self._clips.fnames[job.clip]
+        with self._lock:
+            first_time = not usable and fname not in self._failed
+            if not usable:
                 self._failed.add(fname)
-            if first_time:
-                self._events.emit("clip_failed", f"{fname}: {reason}; it keeps its prior", fname=fname, reason=reason)
+            future = self._waited_for.pop(job, None)
+        if first_time:
+            reason = error.reason if isinstance(error, ClipError) else "does not fit into memory"
+            self._events.emit("clip_failed", f"{fname}: {reason}; it keeps its prior", fname=fname, reason=reason)
+        if future is not None and usable:
+            future.set_exception(error)
+        elif future is not None:
+            future.set_result(None)
+        self._schedule.finish(job, refused=None)
 
-    def _compute(self, clip: int, config: FrontendConfig) -> Spectrogram:
-        path = self._clips.path(self._clips.fnames[clip])
-        return spectrogram(read_waveform(path, config.sample_rate_hz, config.trim_top_db), config)
+    def _hold(self, job: Job, spectrogram: Spectrogram) -> None:
+        """Keeps what the store refused for a moment, in place of what has waited longest."""
+        self._held[job] = spectrogram
+        while sum(held.nbytes for held in self._held.values()) > HELD_BYTES and len(self._held) > 1:
+            self._held.popitem(last=False)
 
-    def _key(self, clip: int, config: FrontendConfig) -> str:
-        return f"{config.fingerprint}/{self._clips.fnames[clip]}"
+    def _is_made(self, job: Job) -> bool:
+        return job in self._held or self._key(job) in self._store or self._clips.fnames[job.clip] in self._failed
+
+    def _key(self, job: Job) -> str:
+        return f"{job.config.fingerprint}/{self._clips.fnames[job.clip]}"

@@ -7,9 +7,8 @@ stay in the processor's cache, and scipy's FFT releases the interpreter's lock.
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -24,6 +23,9 @@ Spectrogram = npt.NDArray[np.float16]
 
 CHUNK_FRAMES = 32
 """Frames that are transformed at a time: 32 frames of 5,120 samples are 0.7 MB, which fits a core's own cache."""
+
+BLOCK_FRAMES = 256
+"""Frames that are scaled at a time, once their mel energies are there: 256 frames of 256 mels are 0.3 MB."""
 
 _SMALLEST_POWER = 1e-10  # librosa.power_to_db's `amin`
 
@@ -69,7 +71,10 @@ class FrontendConfig:
         if not 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:
             raise ValueError(f"bands from {self.fmin_hz} to {self.fmax_hz} Hz at {self.sample_rate_hz} Hz")
 
-    @property
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    @cached_property
     def fingerprint(self) -> str:
         """A short name for these settings: spectrograms with the same one can be shared."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
@@ -88,11 +93,16 @@ def spectrogram(waveform: Float32, config: FrontendConfig) -> Spectrogram:
         config: the settings.
 
     Returns:
-        [mels, frames] float16, with 1 + samples // hop frames. It is computed in float32 and rounded once.
+        [mels, frames] float16, with 1 + samples // hop frames. It is computed in float32 and rounded once. Beside it
+        only some megabytes are in use, however long the clip is.
     """
-    energies = mel_energies(waveform, config)
-    scaled = pcen(energies, config) if config.scaling == "pcen" else decibels(energies)
-    return scaled.astype(np.float16)
+    result = np.empty((config.n_mels, _count_frames(waveform, config)), np.float16)
+    smoother = Smoother.of(config)
+    for first_frame in range(0, result.shape[1], BLOCK_FRAMES):
+        block = result[:, first_frame : first_frame + BLOCK_FRAMES].T
+        energies = _energies_of_block(waveform, config, first_frame, len(block))
+        block[:] = _normalise(energies, config, smoother) if config.scaling == "pcen" else decibels(energies)
+    return result
 
 
 def mel_energies(waveform: Float32, config: FrontendConfig) -> Float32:
@@ -100,31 +110,51 @@ def mel_energies(waveform: Float32, config: FrontendConfig) -> Float32:
 
     Source: `librosa.feature.melspectrogram` with its defaults (Slaney's mel scale and area normalisation).
     """
-    bank, window = _mel_bank(config), _hann_window(config.n_fft)
-    energies = np.empty((config.n_mels, 1 + len(waveform) // config.hop_samples), np.float32)
-    for first_frame, frames in _chunks_of_frames(waveform, config):
-        spectrum = scipy.fft.rfft(frames * window, axis=1, overwrite_x=True)
-        bins = np.square(spectrum.real)
-        bins += np.square(spectrum.imag)
-        if config.power != 2:
-            np.power(bins, config.power / 2, out=bins)
-        energies[:, first_frame : first_frame + len(frames)] = bank @ bins.T
+    return _energies_of_block(waveform, config, 0, _count_frames(waveform, config)).T
+
+
+def _count_frames(waveform: Float32, config: FrontendConfig) -> int:
+    return 1 + len(waveform) // config.hop_samples
+
+
+def _energies_of_block(waveform: Float32, config: FrontendConfig, first_frame: int, n_frames: int) -> Float32:
+    """Mel energies of some frames, [n_frames, mels] float32.
+
+    A chunk is laid out [bins, frames] from the transform on, which costs the transform nothing: so each of the few
+    mel weights meets a row of neighbours in memory.
+    """
+    bank, window = mel_bank(config), hann_window(config.n_fft)
+    energies = np.empty((n_frames, config.n_mels), np.float32)
+    buffer = np.empty((CHUNK_FRAMES, config.n_fft), np.float32)
+    for start in range(0, n_frames, CHUNK_FRAMES):
+        count = min(CHUNK_FRAMES, n_frames - start)
+        frames = cut_frames(waveform, config, first_frame + start, count)
+        windowed = np.multiply(frames, window, out=buffer[:count])
+        spectrum = scipy.fft.rfft(windowed.T, axis=0, overwrite_x=True)
+        mel_sums(spectrum.view(np.float32), bank, config.power, out=energies[start : start + count])
     return energies
 
 
-def _chunks_of_frames(waveform: Float32, config: FrontendConfig) -> Iterator[tuple[int, Float32]]:
-    """Pairs of the first frame's index and frames, [chunk, n_fft], without a padded copy of a long waveform."""
-    n_frames = 1 + len(waveform) // config.hop_samples
-    half = config.n_fft // 2
-    for first_frame in range(0, n_frames, CHUNK_FRAMES):
-        count = min(CHUNK_FRAMES, n_frames - first_frame)
-        start = first_frame * config.hop_samples - half
-        stop = start + (count - 1) * config.hop_samples + config.n_fft
-        part = waveform[max(0, start) : max(0, stop)]
-        left = max(0, -start)
-        if left or len(part) < stop - start:
-            part = np.pad(part, (left, stop - start - left - len(part)))
-        yield first_frame, np.lib.stride_tricks.sliding_window_view(part, config.n_fft)[:: config.hop_samples]
+def mel_sums(parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
+    """[bins, frames * 2], real and imaginary parts in turn, which are overwritten, to mel energies [frames, mels]."""
+    np.square(parts, out=parts)
+    if power == 2:  # both parts go through the filters: there are fewer sums over bands to add up than bins
+        sums = bank @ parts
+        np.add(sums[:, ::2], sums[:, 1::2], out=out.T)
+    else:
+        magnitudes = parts[:, ::2] + parts[:, 1::2]
+        out.T[:] = bank @ np.power(magnitudes, power / 2, out=magnitudes)
+
+
+def cut_frames(waveform: Float32, config: FrontendConfig, first_frame: int, count: int) -> Float32:
+    """[count, n_fft] overlapping frames as a view, without a padded copy of a long waveform."""
+    start = first_frame * config.hop_samples - config.n_fft // 2
+    stop = start + (count - 1) * config.hop_samples + config.n_fft
+    part = waveform[max(0, start) : max(0, stop)]
+    left = max(0, -start)
+    if left or len(part) < stop - start:
+        part = np.pad(part, (left, stop - start - left - len(part)))
+    return np.lib.stride_tricks.sliding_window_view(part, config.n_fft)[:: config.hop_samples]
 
 
 def pcen(energies: Float32, config: FrontendConfig) -> Float32:
@@ -140,17 +170,61 @@ def pcen(energies: Float32, config: FrontendConfig) -> Float32:
     Source: Wang et al. 2017, "Trainable frontend for robust and far-field keyword spotting"; the smoothing and its
     initial state (that of a band whose energy has always been 1) are `librosa.pcen`'s.
     """
-    frames_per_constant = config.pcen_time_constant_s * config.sample_rate_hz / config.hop_samples
-    b = (np.sqrt(1 + 4 * frames_per_constant**2) - 1) / (2 * frames_per_constant**2)
-    state = np.full((len(energies), 1), 1 - b, np.float32)
-    smoothing = np.array([b], np.float32), np.array([1, b - 1], np.float32)
-    smooth, _ = scipy.signal.lfilter(*smoothing, energies, axis=-1, zi=state)
+    normalised = np.array(energies.T, order="C")
+    smoother = Smoother.of(config)
+    for first_frame in range(0, len(normalised), BLOCK_FRAMES):
+        _normalise(normalised[first_frame : first_frame + BLOCK_FRAMES], config, smoother)
+    return normalised.T
+
+
+def _normalise(energies: Float32, config: FrontendConfig, smoother: "Smoother") -> Float32:
+    """PCEN in place of one block, [frames, mels]; the smoother has seen all blocks before."""
+    smooth = smoother.smooth(energies)
     smooth += np.float32(config.pcen_eps)
-    normalised = energies * np.power(smooth, -config.pcen_gain, out=smooth)
-    normalised += np.float32(config.pcen_bias)
-    np.power(normalised, config.pcen_power, out=normalised)
-    normalised -= np.float32(config.pcen_bias**config.pcen_power)
-    return np.maximum(normalised, 0, out=normalised)
+    energies *= np.power(smooth, np.float32(-config.pcen_gain), out=smooth)
+    energies += np.float32(config.pcen_bias)
+    np.power(energies, np.float32(config.pcen_power), out=energies)
+    energies -= np.float32(config.pcen_bias**config.pcen_power)
+    return np.maximum(energies, 0, out=energies)
+
+
+@dataclass
+class Smoother:
+    """The recursion M[t] = (1 - b) M[t - 1] + b E[t] of PCEN, block by block.
+
+    Within a block it is summed by doubling, with spans of 1, 2, 4 ... frames: each step is one pass over the block
+    where a loop over frames would wait for every single product.
+    """
+
+    b: float
+    """How much of a new frame enters."""
+    last: Float32
+    """[mels], or [1] for all of them, M of the frame before the block."""
+
+    @classmethod
+    def of(cls, config: FrontendConfig) -> "Smoother":
+        """For these settings, in the state of a band whose energy has always been 1."""
+        return cls(smoothing_share(config), np.ones(1, np.float32))
+
+    def smooth(self, energies: Float32) -> Float32:
+        """M of one block, [frames, mels] float32, a new array."""
+        smooth = energies * np.float32(self.b)
+        smooth[0] += np.float32(1 - self.b) * self.last
+        older = np.empty_like(smooth)
+        span = 1
+        while span < len(smooth):
+            np.multiply(smooth[:-span], np.float32((1 - self.b) ** span), out=older[span:])
+            smooth[span:] += older[span:]
+            span *= 2
+        self.last = smooth[-1].copy()
+        return smooth
+
+
+def smoothing_share(config: FrontendConfig) -> float:
+    """The share of a new frame in PCEN's smoothed energy, from its time constant as librosa does it."""
+    frames_per_constant = config.pcen_time_constant_s * config.sample_rate_hz / config.hop_samples
+    share: float = (np.sqrt(1 + 4 * frames_per_constant**2) - 1) / (2 * frames_per_constant**2)
+    return share
 
 
 def decibels(energies: Float32) -> Float32:
@@ -160,7 +234,7 @@ def decibels(energies: Float32) -> Float32:
 
 
 @lru_cache
-def _mel_bank(config: FrontendConfig) -> scipy.sparse.csr_array:
+def mel_bank(config: FrontendConfig) -> scipy.sparse.csr_array:
     """[mels, bins] the triangular filters; 2 in 1,000 of their entries are not zero."""
     bank = mel_filterbank(
         sr=config.sample_rate_hz,
@@ -173,6 +247,7 @@ def _mel_bank(config: FrontendConfig) -> scipy.sparse.csr_array:
 
 
 @lru_cache
-def _hann_window(n_fft: int) -> Float32:
+def hann_window(n_fft: int) -> Float32:
+    """[n_fft] the periodic Hann window."""
     window: Float32 = scipy.signal.get_window("hann", n_fft).astype(np.float32)
     return window

@@ -134,6 +134,10 @@ class SpectrogramStore:
             return stored
         return self._flights.run(key, lambda: self._compute(key, compute))
 
+    def __contains__(self, key: str) -> bool:
+        """Whether a spectrogram is stored; only fetching it shows whether the disk can read it."""
+        return key in self._index
+
     def drop(self, key: str) -> None:
         """Forgets a spectrogram that is needed no more; its room is free once nobody looks at it."""
         with self._lock:

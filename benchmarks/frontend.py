@@ -1,0 +1,254 @@
+"""The frontend beside librosa as the silver solution calls it, and beside the bare Fourier transforms.
+
+`python -m benchmarks.frontend [--quick] [--data D] [--device cuda]`: from files of `D/train_curated` to stored
+spectrograms, with the silver solution's settings. Everyone has a turn in each round; the first round warms up; the
+table shows medians over the rounds with the least and the most, in milliseconds for 10 s of trimmed sound. Without
+`--data` it makes the demo data first. A CUDA device is measured where there is one; `--device cpu` sends the same code
+through torch on the CPU, to see that it runs.
+"""
+
+from kernel_src.before_torch import prepare_for_torch
+
+prepare_for_torch()
+
+import argparse  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from io import StringIO  # noqa: E402
+from pathlib import Path  # noqa: E402
+from statistics import median  # noqa: E402
+
+import numpy as np  # noqa: E402
+import scipy.fft  # noqa: E402
+import torch  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
+
+from benchmarks.frontend_rivals import (  # noqa: E402
+    AMPLE,
+    SILVER,
+    Float32,
+    Rival,
+    bare_ffts,
+    librosa_pcen,
+    with_librosa,
+    with_ours,
+)
+from benchmarks.long_clip import extraction_peak_bytes  # noqa: E402
+from benchmarks.report import Result, print_report  # noqa: E402
+from kernel_src.audio import read_waveform, trim_silence  # noqa: E402
+from kernel_src.cpus import usable_cpus  # noqa: E402
+from kernel_src.events import EventLog  # noqa: E402
+from kernel_src.frontend import (  # noqa: E402
+    CHUNK_FRAMES,
+    cut_frames,
+    hann_window,
+    mel_bank,
+    mel_energies,
+    mel_sums,
+    pcen,
+    spectrogram,
+)
+from kernel_src.memory import memory_reader  # noqa: E402
+from kernel_src.store import SpectrogramStore  # noqa: E402
+from kernel_src.torch_frontend import TorchFrontend  # noqa: E402
+from train_offline.demo_data import write_demo_data  # noqa: E402
+
+Times = dict[str, list[float]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints the tables and the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.frontend", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer clips and rounds: about a minute")
+    parser.add_argument("--data", type=Path, help="a data set in the competition's layout (default: the demo's)")
+    parser.add_argument(
+        "--device", choices=["cuda", "cpu"], help="where torch computes (default: CUDA if there is one)"
+    )
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.data is None:
+            write_demo_data(Path(folder) / "data")
+        paths = some_clips(options.data or Path(folder) / "data", 40 if options.quick else 160)
+        measure(paths, rounds=5 if options.quick else 9, device=pick_device(options.device))
+
+
+def some_clips(data: Path, count: int) -> list[Path]:
+    """Clips of the curated split, evenly spread over the sorted names."""
+    paths = sorted((data / "train_curated").glob("*.wav"))
+    if not paths:
+        raise SystemExit(f"{data}/train_curated has no .wav file; give a data set in the competition's layout")
+    return paths[:: max(1, len(paths) // count)][:count]
+
+
+def pick_device(wanted: str | None) -> torch.device | None:
+    """The device that is to be measured beside the CPU's threads."""
+    if wanted is None and not torch.cuda.is_available():
+        print("no CUDA device here: torch's frontend is not measured (--device cpu runs it all the same)")
+        return None
+    return torch.device(wanted or "cuda")
+
+
+def measure(paths: Sequence[Path], rounds: int, device: torch.device | None) -> None:
+    """All rounds, then the tables and the results."""
+    waveforms = [read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db) for path in paths]
+    tens_s = sum(map(len, waveforms)) / SILVER.sample_rate_hz / 10
+    print(
+        f"{len(paths)} clips, {tens_s * 10:.0f} s of trimmed sound; milliseconds for 10 s, medians of {rounds} rounds"
+    )
+    n_frames = sum(1 + len(waveform) // SILVER.hop_samples for waveform in waveforms)
+    rivals = [
+        Rival("librosa, 1 thread", lambda: with_librosa(paths, 1)),
+        Rival("ours, 1 thread", lambda: with_ours(paths, 1)),
+        *bare_ffts(n_frames),
+        Rival("librosa, 2 threads", lambda: with_librosa(paths, 2)),
+        Rival("ours, 2 threads", lambda: with_ours(paths, 2)),
+        *device_rivals(paths, waveforms, device),
+    ]
+    torch.set_num_threads(1)
+    with threadpool_limits(1):  # a thread of Python is a thread: BLAS starts none of its own
+        times = in_turns(rivals, rounds, tens_s)
+        print_table(times)
+        print_breakdown(stage_times(paths, rounds, tens_s), median(times["ours, 1 thread"]))
+        difference = largest_difference(paths[:20])
+    print_report("frontend", results(times, difference, device))
+
+
+def device_rivals(paths: Sequence[Path], waveforms: Sequence[Float32], device: torch.device | None) -> list[Rival]:
+    """The device alone, from waveforms to spectrograms in our memory, and the whole way with decoding threads."""
+    if device is None:
+        return []
+    frontend = TorchFrontend(SILVER, device)
+
+    def alone() -> None:
+        for first in range(0, len(waveforms), 40):
+            frontend.spectrograms(waveforms[first : first + 40])
+
+    threads = usable_cpus()
+    return [
+        Rival(f"torch on {device.type}, without decoding", alone),
+        Rival(f"torch on {device.type}, {threads} decoding threads", lambda: with_ours(paths, threads, device)),
+    ]
+
+
+def in_turns(rivals: Sequence[Rival], rounds: int, tens_s: float) -> Times:
+    """Milliseconds for 10 s of sound, one number for each round; the first round is not counted."""
+    times: Times = {rival.name: [] for rival in rivals}
+    for counted in range(rounds + 1):
+        for rival in rivals:
+            began_s = time.perf_counter()
+            rival.run()
+            if counted:
+                times[rival.name].append((time.perf_counter() - began_s) * 1e3 / tens_s)
+    return times
+
+
+def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
+    """The stages one after another on one thread, each on what the one before it made."""
+    whole = [read_waveform(path, SILVER.sample_rate_hz, None) for path in paths]
+    trimmed = [trim_silence(waveform, 60.0) for waveform in whole]
+    energies = [mel_energies(waveform, SILVER) for waveform in trimmed]
+    scaled = [pcen(energy, SILVER) for energy in energies]
+    rounded = [spectrogram(waveform, SILVER) for waveform in trimmed]
+    n_frames = [energy.shape[1] for energy in energies]
+    buffer = np.empty((CHUNK_FRAMES, SILVER.n_fft), np.float32)
+    spectrum = scipy.fft.rfft(buffer.T, axis=0)
+    sums = np.empty((CHUNK_FRAMES, SILVER.n_mels), np.float32)
+
+    def cut_and_window() -> None:
+        for waveform, count in zip(trimmed, n_frames, strict=True):
+            for first in range(0, count, CHUNK_FRAMES):
+                frames = cut_frames(waveform, SILVER, first, min(CHUNK_FRAMES, count - first))
+                np.multiply(frames, hann_window(SILVER.n_fft), out=buffer[: len(frames)])
+
+    def transform() -> None:
+        for count in n_frames:
+            for first in range(0, count, CHUNK_FRAMES):
+                scipy.fft.rfft(buffer[: min(CHUNK_FRAMES, count - first)].T, axis=0)
+
+    def power_and_mel() -> None:
+        for count in n_frames:
+            for _ in range(0, count, CHUNK_FRAMES):
+                np.multiply(spectrum.view(np.float32), 0, out=spectrum.view(np.float32))  # else it grows to infinity
+                mel_sums(spectrum.view(np.float32), mel_bank(SILVER), SILVER.power, out=sums)
+
+    def put() -> None:
+        with SpectrogramStore(AMPLE, memory_reader(), None, EventLog(None, lambda: 0.0, StringIO())) as store:
+            for path, result in zip(paths, rounded, strict=True):
+                store.put(path.name, result)
+
+    stages = [
+        Rival("decode", lambda: [read_waveform(path, SILVER.sample_rate_hz, None) for path in paths]),
+        Rival("trim", lambda: [trim_silence(waveform, 60.0) for waveform in whole]),
+        Rival("cut and window", cut_and_window),
+        Rival("FFT", transform),
+        Rival("power and mel", power_and_mel),
+        Rival("PCEN", lambda: [pcen(energy, SILVER) for energy in energies]),
+        Rival("rounding", lambda: [result.astype(np.float16) for result in scaled]),
+        Rival("store", put),
+    ]
+    return in_turns(stages, rounds, tens_s)
+
+
+def print_table(times: Times) -> None:
+    """For people: medians, with the least and the most of the rounds in brackets."""
+    for name, values in times.items():
+        print(f"{name:36}{_spread(values):>26}")
+
+
+def print_breakdown(times: Times, whole_ms: float) -> None:
+    """Where the time of one thread goes."""
+    total_ms = sum(median(values) for values in times.values())
+    print(f"where the time goes, on one thread ({total_ms:.2f} ms for the stages one by one, {whole_ms:.2f} together)")
+    for name, values in times.items():
+        print(f"  {name:34}{_spread(values):>26}{median(values) / total_ms:8.0%}")
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def largest_difference(paths: Sequence[Path]) -> float:
+    """Between our spectrograms and librosa's, before rounding."""
+    differences = []
+    for path in paths:
+        waveform = read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db)
+        differences.append(np.abs(pcen(mel_energies(waveform, SILVER), SILVER) - librosa_pcen(path)).max())
+    return float(max(differences))
+
+
+def results(times: Times, difference: float, device: torch.device | None) -> dict[str, Result]:
+    """What the targets are about; ratios are medians of the rounds' ratios."""
+    bare = min((values for name, values in times.items() if name.startswith("bare")), key=median)
+    found = {
+        "speedup_over_librosa_1_thread": Result(
+            _ratio(times["librosa, 1 thread"], times["ours, 1 thread"]), 2.5, "higher"
+        ),
+        "speedup_over_librosa_2_threads": Result(
+            _ratio(times["librosa, 2 threads"], times["ours, 2 threads"]), 4.0, "higher"
+        ),
+        "speedup_of_2_threads_over_librosa_1": Result(
+            _ratio(times["librosa, 1 thread"], times["ours, 2 threads"]), None, "higher"
+        ),
+        "times_the_bare_ffts": Result(_ratio(times["ours, 1 thread"], bare), 2.0, "lower"),
+        "times_scipys_bare_ffts": Result(_ratio(times["ours, 1 thread"], times["bare FFTs, scipy"]), None, "lower"),
+        "speedup_of_a_second_thread": Result(_ratio(times["ours, 1 thread"], times["ours, 2 threads"]), 1.8, "higher"),
+        "largest_difference_from_librosa": Result(difference, 1e-4, "lower"),
+        "ten_minute_clip_peak_mb": Result(extraction_peak_bytes() / 1e6, 200, "lower"),
+    }
+    target = 50.0 if device is not None and device.type == "cuda" else None
+    for name, values in times.items():
+        if name.startswith("torch on"):
+            key = name.replace(",", "").replace(" ", "_")
+            found[f"{key}_speedup_over_librosa_1_thread"] = Result(
+                _ratio(times["librosa, 1 thread"], values), target, "higher"
+            )
+    return found
+
+
+def _ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    return median(one / other for one, other in zip(above, below, strict=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""From files to stored spectrograms: our frontend, and librosa as the silver solution calls it."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import librosa
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import torch
+
+from kernel_src.clips import ClipList
+from kernel_src.events import EventLog
+from kernel_src.extraction import SpectrogramSource
+from kernel_src.frontend import CHUNK_FRAMES, FrontendConfig
+from kernel_src.memory import memory_reader
+from kernel_src.store import SpectrogramStore, StoreSettings
+
+Float32 = npt.NDArray[np.float32]
+
+SILVER = FrontendConfig()
+AMPLE = StoreSettings(limit_bytes=10**12, memory_reserve_bytes=0, disk_bytes=0, disk_reserve_bytes=0)
+PATIENCE_S = 300.0
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A way from files to spectrograms that can be asked for again."""
+
+    name: str
+    run: Callable[[], object]
+
+
+def librosa_pcen(path: Path) -> Float32:
+    """The silver solution's spectrogram, [mels, frames] float32."""
+    config = SILVER
+    waveform, _ = librosa.load(path, sr=config.sample_rate_hz)
+    waveform, _ = librosa.effects.trim(waveform)
+    mel = librosa.feature.melspectrogram(
+        y=waveform,
+        sr=config.sample_rate_hz,
+        n_mels=config.n_mels,
+        n_fft=config.n_fft,
+        hop_length=config.hop_samples,
+        fmin=config.fmin_hz,
+        fmax=config.fmax_hz,
+        power=config.power,
+    )
+    result: Float32 = librosa.pcen(
+        mel,
+        sr=config.sample_rate_hz,
+        hop_length=config.hop_samples,
+        gain=config.pcen_gain,
+        bias=config.pcen_bias,
+        power=config.pcen_power,
+        time_constant=config.pcen_time_constant_s,
+        eps=config.pcen_eps,
+    )
+    return result
+
+
+def with_librosa(paths: Sequence[Path], threads: int) -> dict[Path, Float32]:
+    """All clips, kept in a dictionary."""
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(zip(paths, pool.map(librosa_pcen, paths), strict=True))
+
+
+def with_ours(paths: Sequence[Path], threads: int, device: torch.device | None = None) -> None:
+    """All clips of one folder into the store, as the kernel does it, each fetched once."""
+    clips = ClipList(tuple(path.name for path in paths), ("none",), paths[0].parent)
+    events = EventLog(None, lambda: 0.0, StringIO())
+    with SpectrogramStore(AMPLE, memory_reader(), None, events) as store:
+        source = SpectrogramSource(clips, store, events, threads, device)
+        source.start(SILVER, range(len(paths)))
+        for clip in range(len(paths)):
+            assert source.get(clip, SILVER, PATIENCE_S) is not None
+        source.close()
+
+
+def bare_ffts(n_frames: int) -> list[Rival]:
+    """Float32 transforms of as many frames, in chunks that stay in the cache, by those who do them fastest."""
+    chunks = -(-n_frames // CHUNK_FRAMES)
+    frames = np.random.default_rng(0).standard_normal((CHUNK_FRAMES, SILVER.n_fft)).astype(np.float32)
+    tensor = torch.from_numpy(frames)
+    spectrum = torch.fft.rfft(tensor)
+
+    def scipys() -> None:
+        for _ in range(chunks):
+            scipy.fft.rfft(frames, axis=1)
+
+    def torchs() -> None:
+        for _ in range(chunks):
+            torch.fft.rfft(tensor, out=spectrum)
+
+    return [Rival("bare FFTs, scipy", scipys), Rival("bare FFTs, torch (MKL)", torchs)]

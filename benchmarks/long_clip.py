@@ -1,0 +1,71 @@
+"""How much memory the extraction of a ten-minute clip takes: `python -m benchmarks.long_clip` prints the bytes.
+
+A process of its own makes the clip in blocks, loads what extraction needs, extracts a short clip, and then compares the
+most memory that it has ever held with what it held before the long one.
+"""
+
+import subprocess
+import sys
+import tempfile
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE_HZ = 44_100
+LONG_S = 600
+ROOT = Path(__file__).parents[1]
+
+
+def extraction_peak_bytes(channels: int = 1, rate_hz: int = RATE_HZ) -> int:
+    """What a process takes for a clip of ten minutes, above what it held before, in bytes."""
+    command = [sys.executable, "-m", "benchmarks.long_clip", str(channels), str(rate_hz)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    return int(done.stdout)
+
+
+def write_noise(path: Path, seconds_s: int, channels: int, rate_hz: int) -> None:
+    """Writes noise of 16 bits, second by second."""
+    rng = np.random.default_rng(0)
+    with soundfile.SoundFile(path, "w", rate_hz, channels, subtype="PCM_16") as file:
+        for _ in range(seconds_s):
+            file.write(rng.uniform(-0.5, 0.5, (rate_hz, channels)).astype(np.float32))
+
+
+def measure(channels: int, rate_hz: int) -> int:
+    """The peak above what was held before, in bytes, in this process."""
+    from kernel_src.before_torch import prepare_for_torch  # noqa: PLC0415 -- before torch is loaded
+
+    prepare_for_torch()
+    from kernel_src.clips import ClipList  # noqa: PLC0415
+    from kernel_src.events import EventLog  # noqa: PLC0415
+    from kernel_src.extraction import SpectrogramSource  # noqa: PLC0415
+    from kernel_src.frontend import FrontendConfig  # noqa: PLC0415
+    from kernel_src.memory import memory_reader  # noqa: PLC0415
+    from kernel_src.store import SpectrogramStore, StoreSettings  # noqa: PLC0415
+
+    events = EventLog(None, lambda: 0.0, StringIO())
+    ample = StoreSettings(limit_bytes=10**12, memory_reserve_bytes=0, disk_bytes=0, disk_reserve_bytes=0)
+    with tempfile.TemporaryDirectory() as folder:
+        write_noise(Path(folder) / "short.wav", 1, channels, rate_hz)
+        write_noise(Path(folder) / "long.wav", LONG_S, channels, rate_hz)
+        with SpectrogramStore(ample, memory_reader(), None, events) as store:
+            clips = ClipList(("short.wav", "long.wav"), ("none",), Path(folder))
+            source = SpectrogramSource(clips, store, events, threads=1)
+            assert source.get(0, FrontendConfig(), 60.0) is not None
+            before = _status_bytes("VmRSS")
+            spectrogram = source.get(1, FrontendConfig(), 600.0)
+            assert spectrogram is not None
+            assert spectrogram.shape == (256, 1 + LONG_S * 44_100 // 689)
+            source.close()
+            return _status_bytes("VmHWM") - before
+
+
+def _status_bytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+if __name__ == "__main__":
+    print(measure(int(sys.argv[1]), int(sys.argv[2])))
