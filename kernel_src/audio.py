@@ -1,5 +1,6 @@
 """A file to a mono waveform at the wanted rate, with leading and trailing silence cut off."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,10 +41,12 @@ def read_waveform(path: Path, sample_rate_hz: int, trim_top_db: float | None) ->
         MemoryError: the waveform does not fit into memory.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        # Read first: soundfile opens files under one lock, and an input that hangs would hold up all the others.
+        with soundfile.SoundFile(io.BytesIO(path.read_bytes())) as file:
             waveform = _decode(file, path, sample_rate_hz)
     except (OSError, RuntimeError) as error:  # libsndfile's errors are RuntimeErrors
-        reason = "the file is missing" if not path.exists() else f"cannot be decoded ({error})"
+        text = getattr(error, "error_string", str(error)).rstrip(".")
+        reason = "the file is missing" if not path.exists() else f"cannot be decoded ({text})"
         raise ClipError(path, reason) from error
     return waveform if trim_top_db is None else trim_silence(waveform, trim_top_db)
 

@@ -17,6 +17,9 @@ def prepare_for_torch() -> None:
     keep_large_blocks()
     # By default OpenMP's threads spin while they wait; with a neighbour on one core that costs most of the speed.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # librosa, which makes the mel filterbank, has numba cache compiled code that we never call: its import takes
+    # seconds, and fails where the disk is full.
+    os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 def keep_large_blocks() -> bool:

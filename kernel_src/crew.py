@@ -1,15 +1,17 @@
 """Workers that compute the batches of a pass side by side: one a GPU, or one a core of the processor."""
 
 import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
 
 import torch
 
 from kernel_src.cpus import usable_cpus
 from kernel_src.events import EventLog
+from kernel_src.threads import join_all
 
 CPU = torch.device("cpu")
 
@@ -38,7 +40,14 @@ class Crew:
         self._free: queue.SimpleQueue[torch.device] = queue.SimpleQueue()
         for device in devices:
             self._free.put(device)
-        self._pool = ThreadPoolExecutor(max(self._size, usable_cpus()), thread_name_prefix="crew")
+        self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._threads = [
+            # Daemons: one that hangs must not hold up the end of the process.
+            threading.Thread(target=self._work, name=f"crew-{number}", daemon=True)
+            for number in range(max(self._size, usable_cpus()))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def run(
         self,
@@ -60,16 +69,38 @@ class Crew:
             for batch in batches:
                 if len(begun) >= BATCHES_AHEAD * self._size:
                     deliver(begun.popleft().result())
-                begun.append(self._pool.submit(self._compute, compute, batch))
+                begun.append(self._begin(compute, batch))
             while begun:
                 deliver(begun.popleft().result())
         finally:
             for future in begun:
                 future.cancel()
 
-    def close(self) -> None:
-        """Lets the workers go; one that hangs is left behind."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def close(self, patience_s: float = 0.0) -> None:
+        """Lets the workers go, and waits for them up to `patience_s` seconds; one that hangs is left behind."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        join_all(self._threads, patience_s)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _begin(self, compute: Callable[[Batch, torch.device], Result], batch: Batch) -> Future[Result]:
+        future: Future[Result] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = self._compute(compute, batch)
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._jobs.put(job)
+        return future
 
     def _compute(self, compute: Callable[[Batch, torch.device], Result], batch: Batch) -> Result:
         while True:

@@ -1,6 +1,7 @@
 """Clips to spectrograms on a few threads, beside whatever else runs."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -18,12 +19,18 @@ from kernel_src.frontend import FrontendConfig
 from kernel_src.schedule import Job, Schedule
 from kernel_src.store import SpectrogramStore
 from kernel_src.store_totals import Tier
+from kernel_src.threads import join_all
 from kernel_src.transform import CpuTransform, DeviceTransform, Transform
 
 Spectrogram = npt.NDArray[np.float16]
 
 LOOK_AHEAD_CLIPS = 32
 """Clips that are made ahead of the one that was last asked for, once the store keeps nothing more."""
+
+STUCK_S = 10.0
+"""A clip that has been in work for longer has most likely hung its thread; another one takes its place."""
+
+MOST_SPARE_THREADS = 16
 
 HELD_BYTES = 64 * 10**6
 """Spectrograms that wait, outside of the store, for whoever asks for them."""
@@ -57,11 +64,14 @@ class SpectrogramSource:
         self._held: OrderedDict[Job, Spectrogram] = OrderedDict()
         self._made: set[Job] = set()
         self._failed: set[str] = set()
+        self._at_work_since_s: dict[Job, float] = {}
+        self._stuck: set[Job] = set()
+        self._threads: list[threading.Thread] = []
         self._transform: Transform = (
             CpuTransform(self._deliver) if device is None else DeviceTransform(device, self._deliver, events)
         )
-        for number in range(threads):  # daemons: a decoder that hangs must not hold up the end of the process
-            threading.Thread(target=self._work, name=f"extraction-{number}", daemon=True).start()
+        for _ in range(threads):
+            self._start_thread()
 
     def start(self, config: FrontendConfig, order: Iterable[int]) -> None:
         """Begins to make the spectrograms of clips, given as indices, in this order; returns at once.
@@ -104,19 +114,45 @@ class SpectrogramSource:
         try:
             return future.result(patience_s)
         except FutureTimeoutError as error:
+            self._replace_stuck_threads()
             raise NotReadyError(self._key(job)) from error
 
     def is_ready(self, clip: int, config: FrontendConfig) -> bool:
         """Whether `get` would answer at once, or after making again what has been made and found no room."""
+        self._replace_stuck_threads()
         return Job(clip, config) in self._made or self._clips.fnames[clip] in self._failed
 
-    def close(self) -> None:
-        """Drops the work that has not begun; threads that hang are left behind."""
+    def close(self, patience_s: float = 0.0) -> None:
+        """Drops the work that has not begun, and waits for what has; threads that hang are left behind.
+
+        A thread that computes while the interpreter shuts down takes the whole process down with it.
+
+        Args:
+            patience_s: how long to wait at most.
+        """
         self._schedule.close()
         self._transform.close()
+        join_all(self._threads, patience_s)
+
+    def _start_thread(self) -> None:
+        # A daemon: a decoder that hangs must not hold up the end of the process.
+        thread = threading.Thread(target=self._work, name="extraction", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _replace_stuck_threads(self) -> None:
+        now_s = time.monotonic()
+        with self._lock:
+            stuck = {job for job, since_s in self._at_work_since_s.items() if now_s - since_s > STUCK_S} - self._stuck
+            new = min(len(stuck), MOST_SPARE_THREADS - len(self._stuck))
+            self._stuck |= stuck
+        for _ in range(new):
+            self._start_thread()
 
     def _work(self) -> None:
         while (job := self._schedule.take()) is not None:
+            with self._lock:
+                self._at_work_since_s[job] = time.monotonic()
             fname = self._clips.fnames[job.clip]
             try:
                 config = job.config
@@ -124,6 +160,8 @@ class SpectrogramSource:
                 self._transform.submit(job, waveform)
             except Exception as error:  # noqa: BLE001 -- a bug must reach whoever waits, not end this thread
                 self._deliver(job, error)
+            with self._lock:
+                self._at_work_since_s.pop(job, None)
 
     def _deliver(self, job: Job, result: Spectrogram | BaseException) -> None:
         """Stores a spectrogram and wakes whoever waits for it."""

@@ -81,6 +81,7 @@ class PassRunner:
         batch_clips: clips in a batch.
         patience_s: how long a batch waits for its spectrograms before it goes on without the late ones.
         look: how a member looks at a batch.
+        placed: a member as it is to compute on a device; it is asked once for each.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class PassRunner:
         patience_s: float,
         *,
         look: Look = look_through,
+        placed: Callable[[LoadedMember, torch.device], LoadedMember] = LoadedMember.on,
     ) -> None:
         self._fetch = fetch
         self._budget = budget
@@ -99,6 +101,7 @@ class PassRunner:
         self._batch_clips = batch_clips
         self._patience_s = patience_s
         self._look = look
+        self._placed = placed
         self._costs: defaultdict[str, CostEstimate] = defaultdict(CostEstimate)  # by member, for they differ in size
         self._replicas: dict[tuple[str, torch.device], LoadedMember] = {}
         self._lock = threading.Lock()
@@ -134,7 +137,7 @@ class PassRunner:
     def _on(self, device: torch.device, member: LoadedMember) -> LoadedMember:
         with self._lock:
             if (member.id, device) not in self._replicas:
-                self._replicas[member.id, device] = member.on(device)
+                self._replicas[member.id, device] = self._placed(member, device)
             return self._replicas[member.id, device]
 
     def _look_at(self, member: LoadedMember, batch: tuple[int, ...], view_of: ViewOf) -> BatchResult:

@@ -83,6 +83,7 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
         outcome = Tagger(settings, budget, events, clips, writer).tag(weights_dir, manifest)
     finally:
         last_resort.stand_down()
+        submission.remove_spare()
     text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {len(clips.fnames)} clips tagged"
     events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
 

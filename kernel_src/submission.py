@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from kernel_src.clips import ClipList
 from kernel_src.errors import KernelError
@@ -32,6 +33,7 @@ class Submission:
         self._names = [_csv_line([fname]).rstrip("\n") for fname in clips.fnames]
         self._lock = threading.Lock()
         self._version = -1
+        self._spare = folder / f".{SUBMISSION_NAME}.spare"
 
     def write(self, rows: Iterable[Sequence[float]], version: int, lock_timeout_s: float = -1) -> bool:
         """Writes all rows, unless a newer version is there already.
@@ -54,22 +56,61 @@ class Submission:
         try:
             if version <= self._version:
                 return False
-            part = self.path.with_name(f".{self.path.name}.{version}.part")
-            try:
-                _write_durably(part, text)
-                part.replace(self.path)
-            except OSError:
-                part.unlink(missing_ok=True)
-                raise
+            content = text.encode()
+            if not self._write_over_spare(content):
+                self._write_anew(content)
             self._version = version
             return True
         finally:
             self._lock.release()
 
+    def remove_spare(self) -> None:
+        """Gives the spare's room back: there will be no more writes."""
+        self._spare.unlink(missing_ok=True)
+
+    def _write_over_spare(self, content: bytes) -> bool:
+        """Writes in place of the version before the last, whose blocks are ours even when the disk is full by now.
+
+        Returns:
+            Whether there was a spare of the right size. The submission is there at every moment: it is linked to a
+            second name before the new one takes its place.
+        """
+        before = self._spare.with_suffix(".before")
+        try:
+            with self._spare.open("r+b") as file:
+                if file.seek(0, os.SEEK_END) != len(content):
+                    return False
+                file.seek(0)
+                _write_durably(file, content)
+            before.unlink(missing_ok=True)
+            os.link(self.path, before)
+            self._spare.replace(self.path)
+            before.replace(self._spare)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _write_anew(self, content: bytes) -> None:
+        """Writes a new file, and a spare beside it where there is room."""
+        part = self.path.with_name(f".{self.path.name}.part")
+        try:
+            with part.open("wb") as file:
+                _write_durably(file, content)
+            part.replace(self.path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        try:
+            with self._spare.open("wb") as file:
+                _write_durably(file, content)
+        except OSError:
+            self._spare.unlink(missing_ok=True)
+
     def _as_csv(self, rows: Iterable[Sequence[float]]) -> str:
         labels = self._clips.labels
-        # 17 digits tell all doubles apart: rounding would tie labels, and ties cost score.
-        values = ",%.17g" * len(labels) + "\n"
+        # 17 digits tell all doubles apart: rounding would tie labels, and ties cost score. Every value from 1e-99 to
+        # 1e99 takes as many characters, so that all versions of the file have the same size.
+        values = ",%.16e" * len(labels) + "\n"
         parts = [self._header]
         for name, row in zip(self._names, rows, strict=True):
             if len(row) != len(labels) or not all(map(math.isfinite, row)):
@@ -84,8 +125,7 @@ def _csv_line(cells: Sequence[str]) -> str:
     return line.getvalue()
 
 
-def _write_durably(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _write_durably(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +10,23 @@ import numpy.typing as npt
 import torch
 
 from kernel_src.budget import TimeBudget
+from kernel_src.choice import choose_backend
 from kernel_src.clips import ClipList
 from kernel_src.cpus import usable_cpus
 from kernel_src.crew import Crew
+from kernel_src.devices import worker_devices
 from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
 from kernel_src.extraction import SpectrogramSource
 from kernel_src.gains import MemberValue
 from kernel_src.manifest import Manifest, Member
 from kernel_src.memory import memory_reader
+from kernel_src.model import ModelConfig
 from kernel_src.overrides import RunSettings
 from kernel_src.passes import Outcome, PassLoop, PassSettings
 from kernel_src.predict import PassRunner
 from kernel_src.store import SpectrogramStore, StoreSettings
-from kernel_src.weights import LoadedMember, device_name, load_member, pick_device
+from kernel_src.weights import LoadedMember, load_member
 from kernel_src.writer import SubmissionWriter, WritingSchedule, WritingThread
 
 CPU_BATCH_CLIPS = 8
@@ -31,6 +34,9 @@ GPU_BATCH_CLIPS = 64
 
 PATIENCE_S = 20.0
 """How long a batch waits for its spectrograms before the late ones are put off."""
+
+GOODBYE_S = 10.0
+"""How long the end of a run waits for threads that are at work."""
 
 
 class Tagger:
@@ -63,20 +69,19 @@ class Tagger:
         torch.set_num_threads(1)  # a worker each instead: see the crew
         members = self._load(weights_dir, manifest)
         columns = [manifest.labels.index(label) for label in self._clips.labels]
-        crew = Crew(self._devices(), self._events)
+        devices = worker_devices(self._events)
+        gpu = None if devices[0].type == "cpu" else devices[0]
+        crew = Crew(devices, self._events)
         with self._open_store() as store:
-            source = SpectrogramSource(self._clips, store, self._events, threads=usable_cpus())
+            source = SpectrogramSource(self._clips, store, self._events, usable_cpus(), gpu)
             try:
                 for _, member in members:
                     source.start(member.frontend, range(len(self._clips.fnames)))
-                return self._make_passes(members, source, crew, columns)
+                return self._make_passes(members, source, crew, columns, devices[0])
             finally:
-                source.close()
-                crew.close()
-
-    def _devices(self) -> list[torch.device]:
-        device = pick_device()
-        return [device] * usable_cpus() if device.type == "cpu" else [device]
+                patience_s = min(GOODBYE_S, self._budget.until_last_call_s)
+                source.close(patience_s)
+                crew.close(patience_s)
 
     def _load(self, weights_dir: Path, manifest: Manifest) -> list[tuple[Member, LoadedMember]]:
         """The members that can be used, the best first."""
@@ -91,10 +96,8 @@ class Tagger:
         if not members:
             count = len(manifest.members)
             raise KernelError(f"{weights_dir}: none of {count} members can be used; see the events above")
-        device = pick_device()
-        text = f"{len(members)} of {len(manifest.members)} members on {device_name(device)}"
         names = [member.id for member, _ in members]
-        self._events.emit("weights_loaded", text, members=names, device=str(device))
+        self._events.emit("weights_loaded", f"{len(members)} of {len(manifest.members)} members", members=names)
         return members
 
     def _open_store(self) -> SpectrogramStore:
@@ -108,20 +111,26 @@ class Tagger:
         return SpectrogramStore(settings, memory_reader(), self._settings.working_dir, self._events)
 
     def _make_passes(
-        self, members: Sequence[tuple[Member, LoadedMember]], source: SpectrogramSource, crew: Crew, columns: list[int]
+        self,
+        members: Sequence[tuple[Member, LoadedMember]],
+        source: SpectrogramSource,
+        crew: Crew,
+        columns: list[int],
+        device: torch.device,
     ) -> Outcome:
         def fetch(clip: int, member: LoadedMember, patience_s: float) -> npt.NDArray[np.float16] | None:
             return source.get(clip, member.frontend, patience_s)
 
-        on_gpu = self._devices()[0].type != "cpu"
-        batch_clips = GPU_BATCH_CLIPS if on_gpu else CPU_BATCH_CLIPS
+        usual = CPU_BATCH_CLIPS if device.type == "cpu" else GPU_BATCH_CLIPS
+        batch_clips = self._settings.batch_clips or usual
+        placed = self._placing([loaded for _, loaded in members], device, batch_clips)
         writing = WritingThread(self._writer.write)
         loop = PassLoop(
             [loaded for _, loaded in members],
             [_value_of(member) for member, _ in members],
             len(self._clips.fnames),
             columns,
-            runner=PassRunner(fetch, self._budget, crew, batch_clips, PATIENCE_S),
+            runner=PassRunner(fetch, self._budget, crew, batch_clips, PATIENCE_S, placed=placed),
             is_ready=lambda clip, member: source.is_ready(clip, member.frontend),
             wait=time.sleep,
             blend=self._writer.blend,
@@ -138,6 +147,21 @@ class Tagger:
         if not writing.finish(outcome.passes, self._budget.until_last_call_s):
             self._events.emit("write_hangs", "the last write does not come to its end; an older submission stays")
         return outcome
+
+    def _placing(
+        self, members: Sequence[LoadedMember], device: torch.device, batch_clips: int
+    ) -> Callable[[LoadedMember, torch.device], LoadedMember]:
+        """How members come to a device: by the backend that is the quickest for their size on such a device."""
+        backends: dict[ModelConfig, str] = {}
+        for member in members:
+            if member.config not in backends:
+                forced = self._settings.backend
+                backends[member.config] = choose_backend(member, device, batch_clips, self._events, forced=forced)
+
+        def placed(member: LoadedMember, there: torch.device) -> LoadedMember:
+            return member.on(there, backends[member.config] if there.type == device.type else None)
+
+        return placed
 
 
 def _value_of(member: Member) -> MemberValue:

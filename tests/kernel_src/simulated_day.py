@@ -72,9 +72,6 @@ class SimulatedMember:
     config: ModelConfig
     frontend: FrontendConfig = FRONTEND
 
-    def on(self, _: torch.device) -> "SimulatedMember":
-        return self
-
 
 class Day:
     """One run under a schedule."""
@@ -110,8 +107,15 @@ class Day:
         events = EventLog(None, lambda: self.now_s, io.StringIO())
         self._writer = SubmissionWriter(self, self.blend, self.budget, events)  # type: ignore[arg-type]
         members: list[Any] = [self._member(index) for index in range(len(self.schedule.member_costs_s))]
-        crew = Crew([torch.device("cpu")], events)
-        runner = PassRunner(self._fetch, self.budget, crew, self.schedule.batch_clips, 20.0, look=self._look)
+        runner = PassRunner(
+            self._fetch,
+            self.budget,
+            Crew([torch.device("cpu")], events),
+            self.schedule.batch_clips,
+            patience_s=20.0,
+            look=self._look,
+            placed=lambda member, _: member,
+        )
         return PassLoop(
             members,
             [MemberValue(member.id, "kind", 0.7, ()) for member in members],

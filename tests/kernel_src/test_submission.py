@@ -1,4 +1,6 @@
+import contextlib
 import csv
+import subprocess
 import threading
 from pathlib import Path
 
@@ -18,11 +20,9 @@ def read(path: Path) -> list[list[str]]:
 
 def test_it_has_a_row_for_each_clip_and_a_column_for_each_label(tmp_path: Path) -> None:
     Submission(tmp_path, CLIPS).write([[0.25, 0.5], [1, 0]], version=0)
-    assert read(tmp_path / "submission.csv") == [
-        ["fname", "Bark", "Meow"],
-        ["b.wav", "0.25", "0.5"],
-        ["a,b.wav", "1", "0"],
-    ]
+    header, *rows = read(tmp_path / "submission.csv")
+    assert header == ["fname", "Bark", "Meow"]
+    assert [(row[0], *map(float, row[1:])) for row in rows] == [("b.wav", 0.25, 0.5), ("a,b.wav", 1, 0)]
 
 
 def test_neighbouring_doubles_stay_apart_in_the_file(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_late_writer_cannot_bring_back_an_older_submission(tmp_path: Path) -> 
     submission = Submission(tmp_path, CLIPS)
     assert submission.write([[1, 1], [1, 1]], version=2)
     assert not submission.write([[0, 0], [0, 0]], version=1)
-    assert read(tmp_path / "submission.csv")[1] == ["b.wav", "1", "1"]
+    assert float(read(tmp_path / "submission.csv")[1][1]) == 1
 
 
 def test_a_reader_never_sees_half_a_submission(tmp_path: Path) -> None:
@@ -82,5 +82,41 @@ def test_a_disk_that_refuses_leaves_the_old_submission_and_no_rubbish(
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         submission.write([[0, 0], [0, 0]], version=1)
-    assert read(tmp_path / "submission.csv")[1] == ["b.wav", "1", "1"]
+    assert float(read(tmp_path / "submission.csv")[1][1]) == 1
+    submission.remove_spare()
     assert [path.name for path in tmp_path.iterdir()] == ["submission.csv"]
+
+
+@pytest.mark.root
+def test_a_disk_that_others_have_filled_still_takes_every_later_version(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("needs root and leave to mount a small file system")
+    try:
+        clips = ClipList(tuple(f"{clip}.wav" for clip in range(1000)), ("Bark", "Meow"), disk)
+        submission = Submission(disk, clips)
+        submission.write([[0.5, 0.5]] * 1000, version=0)
+        with contextlib.suppress(OSError), (disk / "others").open("wb") as others:
+            while True:
+                others.write(bytes(4096))
+                others.flush()
+        for version in range(1, 6):
+            assert submission.write([[0.1 * version, 0.5]] * 1000, version)
+            assert float(read(disk / "submission.csv")[1000][1]) == pytest.approx(0.1 * version)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_kill_between_two_renames_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submission = Submission(tmp_path, CLIPS)
+    submission.write([[0.1, 0.1]] * 2, version=0)
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(5, "killed")))
+        with pytest.raises(OSError, match="killed"):
+            submission.write([[0.2, 0.2]] * 2, version=1)
+    assert float(read(tmp_path / "submission.csv")[1][1]) == 0.1
+    assert submission.write([[0.3, 0.3]] * 2, version=2)
+    assert float(read(tmp_path / "submission.csv")[1][1]) == 0.3
