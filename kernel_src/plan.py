@@ -26,6 +26,12 @@ FEWEST_LOOKS = 4
 SHARE_OF_A_PASS = 0.25
 """After the first looks, a pass takes this share of the clips that are left, those whose ranking may change most."""
 
+FEWEST_CLIPS = 32
+"""But so many of them at least: smaller passes are not worth their bookkeeping."""
+
+GOOD_ENOUGH = 0.5
+"""A clip takes part in a pass if the pass's member gives it this share of what the best member for it would."""
+
 
 @dataclass(frozen=True)
 class PassPlan:
@@ -101,11 +107,13 @@ class Planner:
             return None
         clips = self._most_uncertain(np.flatnonzero(wanted))
         values = self._gains_a_second(clips, open_looks[:, clips], costs_s)
-        best = values.argmax(axis=0)
-        member = int(np.bincount(best, np.minimum(1.0, self._may_change[clips]), len(values)).argmax())
-        chosen = clips[best == member]
-        value = float(values[member, best == member].mean())
-        return PassPlan(member, tuple(chosen.tolist()), f"{value:.2g} of lwlrap expected per clip and second")
+        best = values.max(axis=0)
+        # Where even the best look is expected to harm a little, it alone is good enough.
+        good = values >= np.where(best > 0, GOOD_ENOUGH * best, best)
+        member = int((good @ np.minimum(1.0, self._may_change[clips])).argmax())
+        value = float(values[member, good[member]].mean())
+        chosen = tuple(clips[good[member]].tolist())
+        return PassPlan(member, chosen, f"{value:.2g} of lwlrap expected per clip and second")
 
     def _most_uncertain(self, clips: Counts) -> Counts:
         """All clips that lack their first looks, else the share whose ranking may change most, in that order."""
@@ -113,7 +121,8 @@ class Planner:
         if np.isinf(change).any():
             most: Counts = clips[np.isinf(change)]
         else:
-            most = clips[np.argsort(-change, kind="stable")[: math.ceil(SHARE_OF_A_PASS * len(clips))]]
+            count = max(FEWEST_CLIPS, math.ceil(SHARE_OF_A_PASS * len(clips)))
+            most = clips[np.argsort(-change, kind="stable")[:count]]
         return most
 
     def _gains_a_second(self, clips: Counts, is_open: Bools, costs_s: Sequence[float]) -> Float64:
