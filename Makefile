@@ -25,7 +25,7 @@ venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
 
-.PHONY: help setup demo test test-slow test-image check lint types train evaluate kernel smoke simulate layout clean \
+.PHONY: help setup demo test test-slow test-image check lint types bench train evaluate kernel smoke simulate layout clean \
   push-weights push pull-output submit release data
 
 help: ## this list
@@ -105,6 +105,9 @@ types: $(ready)
 	$(venv)/bin/mypy
 
 check: lint types test ## lint, types and tests: what must pass before a change goes in
+
+bench: $(ready) ## every benchmark that needs no GPU, some eight minutes; keeps the results; ARGS="network kernel" for some
+	$(python) -m benchmarks.run_all $(ARGS)
 
 clean: ## removes what the commands made, but neither weights nor the environment
 	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

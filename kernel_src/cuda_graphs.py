@@ -18,16 +18,17 @@ WARM_UPS = 2
 def captured(network: Network, images: torch.Tensor) -> Network:
     """A CUDA graph of a network for inputs like `images`; its result is overwritten by the next call."""
     given = images.clone()
-    side = torch.cuda.Stream(images.device)  # type: ignore[no-untyped-call]
-    side.wait_stream(torch.cuda.current_stream(images.device))
-    with torch.cuda.stream(side):
-        for _ in range(WARM_UPS):
-            network(given)
-    torch.cuda.current_stream(images.device).wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    # Other threads may be busy with other GPUs at the same time.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        result = network(given)
+    with torch.cuda.device(images.device):
+        here, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(here)
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UPS):
+                network(given)
+        here.wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may be busy with other GPUs at the same time.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            result = network(given)
 
     def replay(batch: torch.Tensor) -> torch.Tensor:
         given.copy_(batch)

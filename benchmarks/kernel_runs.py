@@ -1,0 +1,152 @@
+"""One run of our kernel, or of the silver solution's, in a process of its own, and what it came to."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from safetensors.torch import save_file
+
+from kernel_src.cpus import usable_cpus
+from kernel_src.frontend import FrontendConfig
+from kernel_src.manifest import Manifest, Member, read_manifest, sha256_of, write_manifest
+from kernel_src.model import ModelConfig, SEDenseNet
+
+CHECKOUT = Path(__file__).parents[1]
+COMPETITION, WEIGHTS = "freesound-audio-tagging-2019", "hourglass-weights"
+
+
+@dataclass(frozen=True)
+class KernelRun:
+    """What a run came to; all times in seconds."""
+
+    wall_s: float
+    """From starting Python to its end."""
+    looks: int
+    """Crops that a network has seen."""
+    look_s: float
+    """Of wall-clock time for a crop, in the passes after the first one."""
+    first_look_s: float = 0.0
+    """From the start of the process to the first batch."""
+    network_share: float = 0.0
+    """Of the workers' time inside the network, in the passes after the first one."""
+
+
+def run_ours(inputs: Path, folder: Path, passes: int, *, threads: int = 0) -> KernelRun:
+    """Our kernel on a folder of inputs.
+
+    Args:
+        inputs: has the competition and the weights.
+        folder: becomes the working folder.
+        passes: how many.
+        threads: workers that the network's share counts; 0 for one each core.
+    """
+    folder.mkdir()
+    overrides = {"input_dir": str(inputs), "working_dir": str(folder), "passes": passes, "stop_early": False}
+    command = [sys.executable, "-m", "benchmarks.timed_kernel", str(folder / "calls.json")]
+    wall_s, _ = _run(command, CHECKOUT, {"HOURGLASS_OVERRIDES": json.dumps(overrides)})
+    calls = np.array(json.loads((folder / "calls.json").read_text(encoding="utf-8")))
+    done = [event for event in _events(folder) if event["event"] == "pass_done"]
+    begun_s = done[0]["t_s"]
+    later = calls[(calls[:, 0] >= begun_s) & (calls[:, 1] <= done[-1]["t_s"])]
+    worker_s = (later[:, 1].max() - later[:, 0].min()) * (threads or usable_cpus())
+    return KernelRun(
+        wall_s=wall_s,
+        looks=int(calls[:, 2].sum()),
+        look_s=median(event["seconds_s"] / event["clips"] for event in done[1:]),
+        first_look_s=float(calls[:, 0].min()),
+        network_share=float((later[:, 1] - later[:, 0]).sum() / worker_s),
+    )
+
+
+def run_silver(inputs: Path, folder: Path, passes: int, looks: int) -> KernelRun:
+    """The silver solution's kernel: so many passes of each fold, and so many crops in all."""
+    folder.mkdir()
+    arguments = [str(inputs / COMPETITION), str(inputs / WEIGHTS), str(passes), str(looks)]
+    environment = {"PYTHONPATH": str(CHECKOUT)}
+    wall_s, out = _run([sys.executable, "-m", "benchmarks.silver_kernel", *arguments], folder, environment)
+    told = json.loads(out.splitlines()[-1])
+    return KernelRun(wall_s=wall_s, looks=looks, look_s=median(told["seconds_per_look"]))
+
+
+def _run(command: list[str], folder: Path, more: dict[str, str]) -> tuple[float, str]:
+    environment = {**os.environ, **more}
+    began_s = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return time.perf_counter() - began_s, done.stdout
+
+
+def _events(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "run.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def write_inputs(inputs: Path, data: Path, weights: Path, n_clips: int, n_members: int) -> None:
+    """Inputs with some clips of a data set, repeated where it has fewer, and some members of a weights folder."""
+    competition, chosen = inputs / COMPETITION, inputs / WEIGHTS
+    (competition / "test").mkdir(parents=True)
+    chosen.mkdir()
+    with (data / "sample_submission.csv").open(encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    names = []
+    for index in range(n_clips):
+        source = data / "test" / rows[index % len(rows)][0]
+        names.append(f"{index:05d}_{source.name}")
+        (competition / "test" / names[-1]).symlink_to(source.resolve())
+    with (competition / "sample_submission.csv").open("w", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *([name, *["0"] * (len(header) - 1)] for name in names)])
+    manifest = read_manifest(weights)
+    members = manifest.members[:n_members]
+    for member in members:
+        (chosen / member.file).symlink_to((weights / member.file).resolve())
+    write_manifest(chosen, Manifest(manifest.labels, manifest.priors, members, manifest.created_with))
+
+
+def write_weights(
+    folder: Path, labels: tuple[str, ...], config: ModelConfig, frontend: FrontendConfig, n_members: int = 2
+) -> None:
+    """Untrained networks: they take as long as trained ones."""
+    folder.mkdir(parents=True)
+    members = []
+    for fold in range(n_members):
+        torch.manual_seed(fold)
+        file = folder / f"fold{fold}-curated.safetensors"
+        save_file(SEDenseNet(config).state_dict(), file)
+        members.append(
+            Member(
+                id=file.stem,
+                file=file.name,
+                sha256=sha256_of(file),
+                fold=fold,
+                stage="curated",
+                frontend=asdict(frontend),
+                model=asdict(config),
+                mean=0.5,
+                std=0.5,
+                oof_lwlrap=0.5,
+            )
+        )
+    write_manifest(folder, Manifest(labels, tuple(0.1 for _ in labels), tuple(members), {}))
+
+
+def write_clips(data: Path, n_clips: int, labels: tuple[str, ...], longest_s: float) -> None:
+    """A data set's test split: noise of lengths from a tenth of the longest on, at 44.1 kHz."""
+    (data / "test").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows = []
+    for index in range(n_clips):
+        name = f"{index:08x}.wav"
+        n_samples = int(44_100 * longest_s * rng.uniform(0.1, 1.0))
+        soundfile.write(data / "test" / name, 0.1 * rng.standard_normal(n_samples), 44_100)
+        rows.append([name, *["0"] * len(labels)])
+    with (data / "sample_submission.csv").open("w", encoding="utf-8") as file:
+        csv.writer(file).writerows([["fname", *labels], *rows])
