@@ -4,10 +4,11 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel_src.audio import read_waveform, trim_silence
+from kernel_src.audio import BLOCK_SAMPLES, read_waveform, trim_silence
 from kernel_src.errors import ClipError
 from sample_data import tone
 
@@ -47,6 +48,61 @@ def test_any_format_that_libsndfile_reads_will_do(tmp_path: Path, kind: str) -> 
     path = tmp_path / f"clip.{kind}"
     soundfile.write(path, tone(0.5), 44_100)
     assert len(read_waveform(path, 44_100, None)) == pytest.approx(22_050, abs=2000)
+
+
+@pytest.mark.filterwarnings("ignore:.*slated for removal:DeprecationWarning")  # what librosa.load imports
+@pytest.mark.parametrize("rate_hz", [44_100, 22_050])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "kind",
+    ["wav/PCM_U8", "wav/PCM_16", "wav/PCM_24", "wav/PCM_32", "wav/FLOAT", "wav/DOUBLE", "flac/PCM_S8", "flac/PCM_16"],
+)
+def test_every_sample_format_is_what_librosa_reads(tmp_path: Path, kind: str, channels: int, rate_hz: int) -> None:
+    extension, subtype = kind.split("/")
+    path = tmp_path / f"clip.{extension}"
+    rng = np.random.default_rng(0)
+    soundfile.write(path, rng.uniform(-1, 1, (BLOCK_SAMPLES + 12_345, channels)), rate_hz, subtype=subtype)
+    expected, _ = librosa.load(path, sr=44_100)
+    np.testing.assert_allclose(read_waveform(path, 44_100, None), expected, atol=1e-6, rtol=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(samples=st.integers(1, 3 * BLOCK_SAMPLES), rate_hz=st.sampled_from([8000, 16_000, 32_000, 44_100, 48_000]))
+def test_reading_in_blocks_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, samples: int, rate_hz: int
+) -> None:
+    path = tmp_path_factory.mktemp("blocks") / "clip.wav"
+    soundfile.write(path, np.random.default_rng(samples).uniform(-1, 1, samples), rate_hz)
+    whole, _ = soundfile.read(path, dtype="float32")
+    if rate_hz != 44_100:
+        whole = soxr.resample(whole, rate_hz, 44_100)
+    np.testing.assert_array_equal(read_waveform(path, 44_100, None), whole)
+
+
+def test_a_wav_that_ends_half_way_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, tone(1.0), 44_100)
+    path.write_bytes(path.read_bytes()[:44_100])
+    read = read_waveform(path, 44_100, None)
+    assert len(read) == (44_100 - 44) // 2
+    np.testing.assert_allclose(read, tone(1.0)[: len(read)], atol=1e-4)
+
+
+def test_a_flac_that_is_damaged_half_way_is_an_error_that_names_the_clip(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.flac"
+    soundfile.write(path, tone(2.0), 44_100)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(content)
+    with pytest.raises(ClipError, match=r"damaged\.flac: cannot be decoded"):
+        read_waveform(path, 44_100, None)
+
+
+def test_a_clip_of_one_sample_is_a_clip(tmp_path: Path) -> None:
+    path = tmp_path / "short.wav"
+    soundfile.write(path, np.full(1, 0.5, np.float32), 44_100)
+    np.testing.assert_array_equal(read_waveform(path, 44_100, 60.0), np.full(1, 0.5, np.float32))
 
 
 def test_samples_that_are_not_finite_count_as_silence(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kernel_src.frontend import FrontendConfig, decibels, mel_energies, pcen, spectrogram
 from sample_data import tone
@@ -88,6 +90,38 @@ def test_other_settings_are_librosas_too(config: FrontendConfig) -> None:
     energies = mel_energies(waveform, config)
     np.testing.assert_allclose(energies, librosa_mel(waveform, config), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(pcen(energies, config), librosa_pcen(waveform, config), atol=1e-4, rtol=0)
+
+
+CONFIGS = st.builds(
+    FrontendConfig,
+    n_fft=st.integers(64, 4096),
+    hop_samples=st.integers(40, 1500),
+    n_mels=st.integers(1, 24),
+    power=st.sampled_from([1.0, 2.0, 1.5]),
+    pcen_gain=st.floats(0, 1),
+    pcen_bias=st.floats(0.01, 10),
+    pcen_power=st.floats(0.1, 1),
+    pcen_time_constant_s=st.floats(0.01, 2),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(config=CONFIGS, samples=st.integers(1, 60_000), level=st.sampled_from([1e-4, 0.1, 1.0]))
+@pytest.mark.filterwarnings("ignore:n_fft=.* is too large:UserWarning")
+@pytest.mark.filterwarnings("ignore:Empty filters detected:UserWarning")
+def test_any_length_and_any_settings_are_librosas(config: FrontendConfig, samples: int, level: float) -> None:
+    waveform = np.random.default_rng(samples).standard_normal(samples).astype(np.float32) * np.float32(level)
+    mine = pcen(mel_energies(waveform, config), config)
+    np.testing.assert_allclose(mine, librosa_pcen(waveform, config), atol=1e-4, rtol=1e-4)
+
+
+@settings(deadline=None, max_examples=20)
+@given(samples=st.integers(1, 12 * 44_100))
+def test_block_by_block_gives_the_bytes_of_the_whole(samples: int) -> None:
+    waveform = np.random.default_rng(samples).standard_normal(samples).astype(np.float32)
+    config = FrontendConfig(n_mels=16, n_fft=512, hop_samples=500)
+    whole = pcen(mel_energies(waveform, config), config)
+    np.testing.assert_array_equal(spectrogram(waveform, config), whole.astype(np.float16))
 
 
 def test_decibels_are_librosas() -> None:
