@@ -110,6 +110,7 @@ def _add_inputs(group: argparse._ArgumentGroup) -> None:
     add("--input", action="append", default=[], metavar="SLUG=FOLDER", help="one more input folder, shown whole")
     add("--newer-mounts", action="store_true", help="inputs under competitions/ and datasets/<owner>/")
     add("--clips", type=int, metavar="N", help="size of the test set: drawn from the folder's, or repeating it")
+    add("--mean-duration", metavar="T", help='cut or repeat the clips to 0.3-30 s, so long on average, such as "10.4s"')
     add("--out", type=Path, metavar="O", help=f"folder for what happened ({RUN_FOLDER}, or {DAYS_FOLDER})")
     add("--report", type=Path, metavar="R", help=f"the page with the drawings ({REPORT}, or in the folder given)")
     mode = group.add_mutually_exclusive_group()
