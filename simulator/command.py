@@ -82,13 +82,13 @@ def _play_run(rehearsal: Rehearsal, report_path: Path | None) -> int:
 
 
 def _play_bad_days(rehearsal: Rehearsal, options: argparse.Namespace) -> int:
-    def tell(day: Day) -> None:
+    def tell(day: Day, lived: Sequence[Day]) -> None:
         write_summary(day.result)
         write_report(day.result, day.result.rehearsal.out / REPORT.name)
+        write_days_summary(lived, rehearsal.out)  # after each day, for many of them take an hour
         print(day_line(day), flush=True)
 
     days = live_through(rehearsal, options.bad_days, tell)
-    write_days_summary(days, rehearsal.out)
     report = write_days_report(days, options.report or rehearsal.out / REPORT.name)
     print("\n".join(days_lines(days, rehearsal.out, report)))
     return 0 if all(day.good for day in days) else 1

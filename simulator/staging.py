@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kernel_src.errors import KernelError
 from simulator.faults import FaultKind, amount_of
-from simulator.recut import recut
+from simulator.recut import BYTES_PER_S, recut
 from simulator.scoring import Truth, read_truth
 from simulator.settings import CompetitionData, Rehearsal
 from simulator.submission_check import Table, read_table
@@ -65,6 +65,18 @@ def stage_inputs(rehearsal: Rehearsal, folder: Path) -> StagedInputs:
     if rehearsal.data is None:
         return staged
     return _with_competition(staged, rehearsal, rehearsal.data, folder / "competition", rng)
+
+
+def clips_bytes(rehearsal: Rehearsal) -> int:
+    """About how much there is to read of the test set; 0 where there is none."""
+    data, clips, mean_s = rehearsal.data, rehearsal.clips, rehearsal.mean_duration_s
+    if data is None:
+        return 0
+    if clips is not None and mean_s is not None:
+        return round(clips * mean_s * BYTES_PER_S)
+    sizes = [path.stat().st_size for path in (data.folder / "test").iterdir()]
+    size_bytes = mean_s * BYTES_PER_S if mean_s is not None else sum(sizes) / max(1, len(sizes))
+    return round(size_bytes * (len(sizes) if clips is None else clips))
 
 
 def _dataset_path(dataset: str, rehearsal: Rehearsal) -> str:
