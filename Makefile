@@ -12,6 +12,8 @@ SIZE    ?= small
 FOLDS   ?=
 TIME    ?=
 ARGS    ?=
+# How many bad days `make rehearse` plays.
+DAYS    ?= 50
 # A note for a new version of the weights, or beside a submission.
 MESSAGE ?=
 # A data set of real recordings, for the tests that want one.
@@ -25,7 +27,11 @@ venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
 
+<<<<<<< HEAD
 .PHONY: help setup demo test test-slow test-image check lint types bench train evaluate kernel smoke simulate layout clean \
+=======
+.PHONY: help setup demo test test-slow test-image check lint types train evaluate kernel smoke simulate rehearse layout clean \
+>>>>>>> sim
   push-weights push pull-output submit release data
 
 help: ## this list
@@ -66,6 +72,10 @@ smoke: $(ready) ## the same, but only after it has tagged three tiny clips with 
 simulate: $(ready) ## the kernel's run on DATA with WEIGHTS under its limits; TIME=60s for a shorter one
 	$(python) bundle.py
 	$(python) simulate.py --data $(DATA) --weights $(WEIGHTS) $(if $(TIME),--time $(TIME)) $(ARGS)
+
+rehearse: $(ready) ## DAYS=50 bad days of a minute each, ours and the silver solution's way side by side; some two hours
+	$(python) bundle.py
+	$(python) -m benchmarks.bad_days --data $(DATA) --weights $(WEIGHTS) --days $(DAYS) $(ARGS)
 
 push-weights: $(ready) ## WEIGHTS to the Kaggle data set that kernel.toml names; MESSAGE= notes what is new
 	$(python) publish.py weights --weights $(WEIGHTS) $(if $(MESSAGE),--message "$(MESSAGE)") $(ARGS)

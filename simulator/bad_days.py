@@ -12,11 +12,14 @@ from simulator.rehearse import RunResult, rehearse
 from simulator.run_events import named
 from simulator.run_folder import empty_run_folder
 from simulator.settings import Rehearsal
+from simulator.staging import clips_bytes
 from simulator.submission_check import read_table
 from simulator.verdict import Kind
 
 MOST_FAULTS_A_DAY = 3
 DAYS_NAME = "days.json"
+SLOWEST_READ_SHARE, QUICKEST_READ_SHARE = 0.4, 0.05
+LEAST_READ_BYTES = 10**6
 
 
 class Fate(StrEnum):
@@ -78,7 +81,7 @@ FATES = {
 }
 
 
-def live_through(rehearsal: Rehearsal, days: int, tell: Callable[[Day], None]) -> list[Day]:
+def live_through(rehearsal: Rehearsal, days: int, tell: Callable[[Day, Sequence[Day]], None]) -> list[Day]:
     """Runs the kernel on a good day, then on so many bad ones; the same seed draws the same faults.
 
     A kernel may end long before its limit, so the faults' moments are shares of the time that the good day took.
@@ -86,19 +89,19 @@ def live_through(rehearsal: Rehearsal, days: int, tell: Callable[[Day], None]) -
     Args:
         rehearsal: the run on a good day; each day's files go to a folder of its own in `rehearsal.out`.
         days: how many bad ones.
-        tell: is called after each day, the good one too.
+        tell: is called after each day, the good one too, with that day and the bad days so far.
 
     Returns:
         The bad days.
     """
     out = empty_run_folder(rehearsal.out, DAYS_NAME)
     good = Day(0, (), rehearse(replace(rehearsal, out=out / "good-day", faults=(), live=False)))
-    tell(good)
+    lived: list[Day] = []
+    tell(good, lived)
     lasts = min(1.0, good.result.wall_s / rehearsal.limits.time_s)
-    lived = []
     for number in range(1, days + 1):
         lived.append(_live_one_day(rehearsal, out, number, lasts))
-        tell(lived[-1])
+        tell(lived[-1], lived)
     return lived
 
 
@@ -145,7 +148,7 @@ def _draw_fault(rng: random.Random, kind: FaultKind, rehearsal: Rehearsal) -> Fa
     ranges: dict[FaultKind, tuple[tuple[float, float], tuple[float, float]]] = {  # of the amount, of the moment
         FaultKind.SLOW: ((0.25, 0.8), (0.0, 0.8)),
         FaultKind.STALL: ((0.02 * limits.time_s, 0.1 * limits.time_s), (0.0, 0.75)),
-        FaultKind.SLOW_INPUTS: ((1e6, 10e6), (0.0, 0.1)),
+        FaultKind.SLOW_INPUTS: (_reading_rates(rehearsal), (0.0, 0.1)),
         FaultKind.DISK_FULL: ((0.0, 0.0), (0.2, 0.9)),  # before there is any submission nobody could live through it
         FaultKind.NEIGHBOUR: ((0.02 * limits.memory_bytes, 0.1 * limits.memory_bytes), (0.0, 0.8)),
         FaultKind.SIGTERM: ((10.0, 10.0), (0.2, 0.8)),
@@ -153,6 +156,12 @@ def _draw_fault(rng: random.Random, kind: FaultKind, rehearsal: Rehearsal) -> Fa
     }
     amount, moment = ranges.get(kind, ((1, 1), (0.0, 0.0)))
     return Fault(kind, rng.uniform(*amount), rng.uniform(*moment))
+
+
+def _reading_rates(rehearsal: Rehearsal) -> tuple[float, float]:
+    """Bytes a second: at the lowest, reading every clip once takes two fifths of the time limit."""
+    size_bytes, time_s = max(clips_bytes(rehearsal), LEAST_READ_BYTES), rehearsal.limits.time_s
+    return size_bytes / (SLOWEST_READ_SHARE * time_s), size_bytes / (QUICKEST_READ_SHARE * time_s)
 
 
 def untagged_clips(result: RunResult) -> set[str]:

@@ -82,13 +82,13 @@ def _play_run(rehearsal: Rehearsal, report_path: Path | None) -> int:
 
 
 def _play_bad_days(rehearsal: Rehearsal, options: argparse.Namespace) -> int:
-    def tell(day: Day) -> None:
+    def tell(day: Day, lived: Sequence[Day]) -> None:
         write_summary(day.result)
         write_report(day.result, day.result.rehearsal.out / REPORT.name)
+        write_days_summary(lived, rehearsal.out)  # after each day, for many of them take an hour
         print(day_line(day), flush=True)
 
     days = live_through(rehearsal, options.bad_days, tell)
-    write_days_summary(days, rehearsal.out)
     report = write_days_report(days, options.report or rehearsal.out / REPORT.name)
     print("\n".join(days_lines(days, rehearsal.out, report)))
     return 0 if all(day.good for day in days) else 1
@@ -110,6 +110,7 @@ def _add_inputs(group: argparse._ArgumentGroup) -> None:
     add("--input", action="append", default=[], metavar="SLUG=FOLDER", help="one more input folder, shown whole")
     add("--newer-mounts", action="store_true", help="inputs under competitions/ and datasets/<owner>/")
     add("--clips", type=int, metavar="N", help="size of the test set: drawn from the folder's, or repeating it")
+    add("--mean-duration", metavar="T", help='cut or repeat the clips to 0.3-30 s, so long on average, such as "10.4s"')
     add("--out", type=Path, metavar="O", help=f"folder for what happened ({RUN_FOLDER}, or {DAYS_FOLDER})")
     add("--report", type=Path, metavar="R", help=f"the page with the drawings ({REPORT}, or in the folder given)")
     mode = group.add_mutually_exclusive_group()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kernel_src.errors import KernelError
 from kernel_src.limits import KernelLimits, parse_bytes, parse_duration_s
+from simulator.durations import LEAST_MEAN_S, MOST_MEAN_S
 from simulator.faults import FaultKind, has, parse_fault
 from simulator.project import Project, read_project
 from simulator.settings import CompetitionData, Rehearsal
@@ -39,6 +40,7 @@ def rehearsal_from(options: argparse.Namespace) -> Rehearsal:
         speed=options.speed,
         gpu=project.gpu and not has(faults, FaultKind.NO_GPU),
         clips=options.clips,
+        mean_duration_s=_mean_duration_s(options.mean_duration),
         faults=faults,
         seed=options.seed,
         soft=options.soft,
@@ -73,6 +75,15 @@ def _check_numbers(options: argparse.Namespace) -> None:
             raise KernelError(f"{name} {value}: expected {least} or more")
     if not 0 < options.speed <= 1:
         raise KernelError(f"--speed {options.speed:g}: expected a share above 0 and at most 1")
+
+
+def _mean_duration_s(text: str | None) -> float | None:
+    if text is None:
+        return None
+    mean_s = parse_duration_s(text)
+    if not LEAST_MEAN_S <= mean_s <= MOST_MEAN_S:
+        raise KernelError(f"--mean-duration {text}: expected {LEAST_MEAN_S:g}s to {MOST_MEAN_S:g}s")
+    return mean_s
 
 
 def _limits(options: argparse.Namespace, project: Project, *, rerun: bool) -> KernelLimits:

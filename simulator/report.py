@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from simulator.rehearse import RunResult
-from simulator.run_events import Event, named
-from simulator.summary import passes_done, summary_rows
+from simulator.report_passes import pass_lanes, passes_parts
+from simulator.run_events import Event, named, number_of
+from simulator.summary import summary_rows
 from train_offline.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
 from train_offline.page import banner, folded, page, paragraph, section, table
 
 TIME_LABEL = "seconds since the kernel's start"
 PHASES = ("run_started", "prior_written", "weights_loaded")
-MARKED = ("spill_began", "spill_ended", "disk_full", "run_failed")
+MARKED = ("spill_began", "spill_ended", "disk_full", "member_failed", "device_failed", "stopped_early", "run_failed")
 MOST_EVENTS = 1000
 
 
@@ -35,7 +35,8 @@ def report_page(result: RunResult) -> str:
             section("Memory", _memory(result)),
             section("Disk", _disk(result)),
             section("The score as it grew", _score(result)),
-            section("Passes", *_passes(result)),
+            section("Passes", *passes_parts(result.events)),
+            section("Clips whose ranking has settled", _settled(result)),
             section("Limits", table(("limit", "how hard", "by"), _limit_rows(result))),
             section("What went wrong on purpose", _faults(result)),
             section("Events", _events(result.events)),
@@ -46,7 +47,7 @@ def report_page(result: RunResult) -> str:
 def _time_line(result: RunResult) -> str:
     lanes = [
         Lane("start", _phases(result)),
-        *_pass_lanes(result.events),
+        *pass_lanes(result.events),
         Lane("submissions", [Bar(t_s, t_s, "submission.csv") for t_s, _ in result.submissions]),
     ]
     failed = named(result.events, "clip_failed")
@@ -71,23 +72,6 @@ def _phases(result: RunResult) -> list[Bar]:
     ]
 
 
-def _pass_lanes(events: Sequence[Event]) -> list[Lane]:
-    """A lane for each member, for a pass is a member and a view."""
-    passes = [event for event in events if event["event"] in ("pass_done", "pass_unfinished")]
-    members = list(dict.fromkeys(str(event.get("member", "passes")) for event in passes))
-    return [
-        Lane(member, [_pass_bar(event) for event in passes if str(event.get("member", "passes")) == member])
-        for member in members
-    ]
-
-
-def _pass_bar(event: Event) -> Bar:
-    end = float(event["t_s"])
-    done = event["event"] == "pass_done"
-    text = f"view {event.get('view', '?')}, {event.get('clips', '?')} clips{'' if done else ', not finished'}"
-    return Bar(max(0.0, end - _number(event, "seconds_s")), end, text, 2 if done else 1)
-
-
 def _memory(result: RunResult) -> str:
     return line_chart(
         [Series("memory", [(sample.t_s, sample.memory_bytes / 1e9) for sample in result.samples])],
@@ -95,9 +79,14 @@ def _memory(result: RunResult) -> str:
         x_label=TIME_LABEL,
         y_label="GB",
         x_end=_end_s(result),
-        levels=[Level(result.rehearsal.limits.memory_bytes / 1e9, "limit")],
+        levels=[Level(result.rehearsal.limits.memory_bytes / 1e9, "limit"), *_spill_level(result.events)],
         marks=_marks(result),
     )
+
+
+def _spill_level(events: Sequence[Event]) -> list[Level]:
+    """What was in use when spectrograms first had to go to disk."""
+    return [Level(number_of(event, "used_bytes") / 1e9, "spill") for event in named(events, "spill_began")[:1]]
 
 
 def _disk(result: RunResult) -> str:
@@ -128,27 +117,20 @@ def _score(result: RunResult) -> str:
     )
 
 
-def _passes(result: RunResult) -> list[str]:
-    if not result.events:
-        return [paragraph("Not known: the kernel kept no run.jsonl.")]
-    done = named(result.events, "pass_done")
-    unfinished, skipped = named(result.events, "pass_unfinished"), named(result.events, "pass_skipped")
-    planned = len(named(result.events, "pass_planned")) or None
-    counts = [("planned", planned or "not said"), ("done", passes_done(result)), ("begun", len(unfinished))]
-    rows = [
-        (
-            event["t_s"],
-            event.get("member", ""),
-            event.get("view", ""),
-            event.get("clips", ""),
-            _number(event, "seconds_s"),
-        )
-        for event in done
-    ]
-    return [
-        table(("passes", ""), [*counts, ("skipped", len(skipped))]),
-        folded("each pass", table(("ended at s", "member", "view", "clips", "took s"), rows)),
-    ]
+def _settled(result: RunResult) -> str:
+    """How many clips no further pass can change, as the runtime sees it."""
+    points = [(float(event["t_s"]), number_of(event, "settled")) for event in result.events if "settled" in event]
+    if not points:
+        return paragraph("Not known: the kernel did not say.")
+    return line_chart(
+        [Series("settled", points, steps=True)],
+        title="clips whose ranking has settled",
+        x_label=TIME_LABEL,
+        y_label="clips",
+        levels=[Level(number_of(event, "clips"), "all clips") for event in named(result.events, "plan")[:1]],
+        x_end=_end_s(result),
+        marks=_marks(result),
+    )
 
 
 def _limit_rows(result: RunResult) -> list[tuple[str, str, str]]:
@@ -189,8 +171,3 @@ def _end_s(result: RunResult) -> float:
 
 def _moment(event: Event, text: str, colour: int) -> Bar:
     return Bar(float(event["t_s"]), float(event["t_s"]), text, colour)
-
-
-def _number(event: dict[str, Any], field: str) -> float:
-    value = event.get(field, 0.0)
-    return float(value) if isinstance(value, int | float) else 0.0

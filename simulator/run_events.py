@@ -22,6 +22,12 @@ def named(events: Sequence[Event], name: str) -> list[Event]:
     return [event for event in events if event["event"] == name]
 
 
+def number_of(event: Event, field: str) -> float:
+    """A field that should be a number; 0 where it is missing or something else."""
+    value = event.get(field, 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
 def _event(line: str) -> Event | None:
     try:
         event = json.loads(line)

@@ -57,6 +57,8 @@ class Rehearsal:
     """Whether the kernel may see the machine's GPU."""
     clips: int | None = None
     """How many test clips there are: a sample of the folder's, or all of them more than once; None for the folder's."""
+    mean_duration_s: float | None = None
+    """How long the test clips are on average; they are cut or repeated to that. None for as long as they are."""
     faults: tuple[Fault, ...] = ()
     """What goes wrong."""
     seed: int = 0

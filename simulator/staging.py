@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kernel_src.errors import KernelError
 from simulator.faults import FaultKind, amount_of
+from simulator.recut import BYTES_PER_S, recut
 from simulator.scoring import Truth, read_truth
 from simulator.settings import CompetitionData, Rehearsal
 from simulator.submission_check import Table, read_table
@@ -66,6 +67,18 @@ def stage_inputs(rehearsal: Rehearsal, folder: Path) -> StagedInputs:
     return _with_competition(staged, rehearsal, rehearsal.data, folder / "competition", rng)
 
 
+def clips_bytes(rehearsal: Rehearsal) -> int:
+    """About how much there is to read of the test set; 0 where there is none."""
+    data, clips, mean_s = rehearsal.data, rehearsal.clips, rehearsal.mean_duration_s
+    if data is None:
+        return 0
+    if clips is not None and mean_s is not None:
+        return round(clips * mean_s * BYTES_PER_S)
+    sizes = [path.stat().st_size for path in (data.folder / "test").iterdir()]
+    size_bytes = mean_s * BYTES_PER_S if mean_s is not None else sum(sizes) / max(1, len(sizes))
+    return round(size_bytes * (len(sizes) if clips is None else clips))
+
+
 def _dataset_path(dataset: str, rehearsal: Rehearsal) -> str:
     return f"{NEWER_DATASETS}/{dataset}" if rehearsal.newer_mounts else dataset.rpartition("/")[2]
 
@@ -79,14 +92,14 @@ def _with_competition(
         if not path.exists():
             raise KernelError(f"{path} is missing; --data takes a folder in the competition's layout")
     truth = read_truth(data.truth) if data.truth else None
-    test_set = _test_set(data, rehearsal.clips, random.Random(rehearsal.seed))
+    test_set = _test_set(data, rehearsal)
     unusable = _draw_unusable(test_set, rehearsal, rng)
     originals = staged.originals
     if rehearsal.clips is not None:
         shown["sample_submission.csv"] = _write_table(test_set.sample, folder / "sample_submission.csv")
-    if rehearsal.clips is not None or unusable:
+    if rehearsal.clips is not None or rehearsal.mean_duration_s is not None or unusable:
         shown["test"] = _write_clips(test_set, unusable, folder / "test", rng)
-        originals = (*originals, (data.folder / "test").resolve())
+        originals = (*originals, *{path.resolve().parent for path in test_set.files.values()})
     return replace(
         staged,
         paths={**staged.paths, **{f"{top}/{name}": path for name, path in shown.items()}},
@@ -97,14 +110,17 @@ def _with_competition(
     )
 
 
-def _test_set(data: CompetitionData, count: int | None, rng: random.Random) -> TestSet:
+def _test_set(data: CompetitionData, rehearsal: Rehearsal) -> TestSet:
     sample = read_table(data.sample_submission)
     rows, origins = list(sample.rows), {name: name for name in sample.names}
+    count = rehearsal.clips
     if count is not None:
         if not rows and count:
             raise KernelError(f"{data.sample_submission} has no rows, so {count} clips cannot be drawn from it")
-        rows, origins = _draw_rows(rows, count, rng)
+        rows, origins = _draw_rows(rows, count, random.Random(rehearsal.seed))
     files = {row[0]: data.folder / "test" / origins[row[0]] for row in rows}
+    if files and rehearsal.mean_duration_s is not None:
+        files = recut(files, rehearsal.mean_duration_s, rehearsal.seed)
     return TestSet(Table(sample.columns, tuple(rows)), files, origins)
 
 

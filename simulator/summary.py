@@ -129,6 +129,7 @@ def write_days_summary(days: Sequence[Day], out: Path) -> Path:
             "unusable_clips": sorted(day.result.staged.unusable),
             "time_s": round(day.result.wall_s, 3),
             "lwlrap": day.result.score.lwlrap if day.result.score else None,
+            "kinds": [fault.kind for fault in day.faults],
             "faults": [fault_text(day, fault) for fault in day.faults],
         }
         for day in days

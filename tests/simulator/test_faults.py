@@ -53,11 +53,14 @@ def test_every_fault_has_a_usual_amount_and_a_sentence(kind: FaultKind) -> None:
 
 @given(seed=st.integers(0, 10**6))
 def test_drawn_faults_leave_a_kernel_a_chance(seed: int) -> None:
-    rehearsal = Rehearsal(Path("kernel.py"), Path("run"), LIMITS, data=CompetitionData(Path("data"), "data"))
+    data = CompetitionData(Path("data"), "data")
+    rehearsal = Rehearsal(Path("kernel.py"), Path("run"), LIMITS, data=data, clips=56, mean_duration_s=10.4)
     faults = draw_faults(random.Random(seed), rehearsal, list(FaultKind))
     assert 1 <= len(faults) <= 3
     assert len({fault.kind for fault in faults}) == len(faults)
     for fault in faults:
         end_share = fault.at_share + (fault.amount / LIMITS.time_s if fault.kind is FaultKind.STALL else 0)
         assert end_share < 0.95
+        if fault.kind is FaultKind.SLOW_INPUTS:
+            assert 56 * 10.4 * 88_200 / fault.amount < 0.5 * LIMITS.time_s
     assert faults == draw_faults(random.Random(seed), replace(rehearsal, live=False), list(FaultKind))

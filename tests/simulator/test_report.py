@@ -32,11 +32,15 @@ for number in range(4):
     time.sleep(0.2)
     header, *rows = sample()
     write([header, *[[row[0], random.random(), 0, number] for row in rows]])
-    emit("pass_done", member=f"fold{number % 2}", view=number // 2, clips=6, seconds_s=0.2)
+    event = "pass_done" if number < 3 else "pass_unfinished"
+    more = {"planned": 6, "settled": number, "reason": "most gain"} if number else {}
+    emit(event, member=f"fold{number % 2}", view=number // 2, clips=6 - number, seconds_s=0.2, **more)
     emit("submission_written", rows=6, passes=number + 1, seconds_s=0.01)
     if number == 1:
-        emit("spill_began")
+        emit("spill_began", used_bytes=12_000_000)
+emit("plan_ended", looks_done=18, looks_skipped=7)
 emit("something new", anything=[1, 2])
+emit("run_ended", reason="the time is up")
 log.write('{"t_s": 1, "ev')
 """
 
@@ -98,6 +102,7 @@ def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(browser: str,
         "memory in use over time",
         "disk in use over time",
         "lwlrap of the submissions as they were written",
+        "clips whose ranking has settled",
     ]
     for drawing in seen["drawings"]:
         assert min(drawing["size"]) > 50
@@ -111,5 +116,8 @@ def test_the_report_names_no_address_and_trusts_no_text(report: Path) -> None:
     assert not re.findall(r"(?:src|href|url|@import)\s*[=(]", text)
     assert re.findall(r"https?://[^\s\"<]+", text) == ["http://www.w3.org/2000/svg"] * text.count("<svg")
     assert "<b>" not in text
-    for words in ("something new", "spill began", "view 1, 6 clips", "valid submission after"):
+    assert "<td>passes</td><td>as time allows</td><td>3</td><td>1</td>" in text
+    assert "<td>looks at a clip</td><td>25</td><td>18</td><td></td><td>7</td>" in text
+    assert "Ended: the time is up." in text
+    for words in ("something new", "spill began", "view 0, 6 clips", "valid submission after", "4 of 6", "most gain"):
         assert words in text

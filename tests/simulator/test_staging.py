@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -95,3 +96,17 @@ def test_the_truth_must_have_the_competitions_layout(rehearsal: Rehearsal, tmp_p
         csv.writer(file).writerows([["clip", "tags"], ["a.wav", "Moo"]])
     with pytest.raises(KernelError, match="expected fname,labels"):
         stage_inputs(rehearsal, tmp_path / "staged")
+
+
+def test_clips_of_a_given_mean_are_shown_with_their_truth(
+    rehearsal: Rehearsal, competition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [path.name for path in (competition / "test").iterdir()]
+    (competition / "test.csv").write_text("fname,labels\n" + "".join(f"{name},Meow\n" for name in names), "utf-8")
+    wanted = replace(rehearsal, data=CompetitionData(competition, "contest"), clips=12, mean_duration_s=2.0)
+    staged = stage_inputs(wanted, tmp_path / "staged")
+    clips = sorted(staged.paths["contest/test"].iterdir())
+    assert sum(soundfile.info(path).duration for path in clips) == pytest.approx(12 * 2.0, rel=0.05)
+    assert {path.resolve().parent for path in clips} == set(staged.originals)
+    assert staged.truth == {path.name: frozenset({"Meow"}) for path in clips}
