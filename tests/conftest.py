@@ -1,5 +1,6 @@
 """Folders that several test files start from."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ torch.set_num_threads(1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--recordings DIR` lets some tests look at real recordings too."""
     parser.addoption("--recordings", type=Path, help="a data set of real recordings in the competition's layout")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spectrograms are not kept among the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture
@@ -51,16 +60,23 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def training_data(tmp_path: Path) -> Path:
-    """A curated split of 24 short clips whose pitch tells the label."""
+    """A curated split of 24 short clips whose pitch tells the label, and a noisy one of 18, a third of them wrong."""
     folder = tmp_path / "data"
-    (folder / "train_curated").mkdir(parents=True)
-    rows = ["fname,labels"]
-    for index in range(24):
-        label = index % 3
-        name = f"{index:08x}.wav"
-        soundfile.write(folder / "train_curated" / name, tone(0.5, 300.0 * 3**label + index), 44_100)
-        labels = LABELS[label] if index % 4 else f'"{LABELS[label]},{LABELS[(label + 1) % 3]}"'
-        rows.append(f"{name},{labels}")
-    write_table(folder / "train_curated.csv", rows)
+    write_split(folder, "train_curated", 24, first_name=0)
+    write_split(folder, "train_noisy", 18, first_name=100, wrong_every=3)
     write_table(folder / "sample_submission.csv", ["fname," + ",".join(LABELS), "ffffffff.wav,0,0,0"])
     return folder
+
+
+def write_split(folder: Path, name: str, n_clips: int, *, first_name: int, wrong_every: int | None = None) -> None:
+    """A table and its clips."""
+    (folder / name).mkdir(parents=True)
+    rows = ["fname,labels"]
+    for index in range(n_clips):
+        label = index % 3
+        fname = f"{first_name + index:08x}.wav"
+        soundfile.write(folder / name / fname, tone(0.5, 300.0 * 3**label + first_name + index), 44_100)
+        said = (label + 1) % 3 if wrong_every and index % wrong_every == 0 else label
+        labels = LABELS[said] if index % 4 else f'"{LABELS[said]},{LABELS[(said + 1) % 3]}"'
+        rows.append(f"{fname},{labels}")
+    write_table(folder / f"{name}.csv", rows)

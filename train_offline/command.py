@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; finished folds are kept, the same command goes on with the next", file=sys.stderr)
+        print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
 
@@ -44,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--epochs", type=int, metavar="N", help="passes over the clips (default: the size's)")
+    train.add_argument("--batch-clips", type=int, metavar="N", help="clips in a batch (default: the size's)")
+    train.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     train.add_argument(
         "--withhold",
         type=_share,
@@ -57,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="out-of-fold lwlrap of a weights folder, overall and per label")
     evaluate.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
     evaluate.add_argument("--weights", type=Path, default=Path("weights"))
+    evaluate.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     evaluate.set_defaults(command=_evaluate)
     return parser
 
@@ -91,16 +94,18 @@ def _train(options: argparse.Namespace) -> None:
     from train_offline.training import TrainingSettings, train  # noqa: PLC0415
 
     size = SIZES[options.size]
+    size = replace(size, epochs=options.epochs or size.epochs, batch_clips=options.batch_clips or size.batch_clips)
     members = train(
         TrainingSettings(
             data=options.data,
             out=options.out,
             recipe=RECIPES[options.recipe],
-            size=size if options.epochs is None else replace(size, epochs=options.epochs),
+            size=size,
             folds=options.folds,
             seed=options.seed,
             withheld_share=options.withhold,
             again=options.again,
+            cache=options.cache,
         )
     )
     print(f"{len(members)} networks in {options.out}")
@@ -109,7 +114,7 @@ def _train(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from train_offline.out_of_fold import score_weights  # noqa: PLC0415
 
-    score = score_weights(options.data, options.weights)
+    score = score_weights(options.data, options.weights, options.cache)
     width = max(map(len, score.labels))
     for label, value, count in sorted(
         zip(score.labels, score.per_label, score.counts, strict=True), key=lambda row: row[1]
@@ -117,4 +122,5 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(f"{label:{width}}  {value:.4f}  {count:5d} clips")
     for name, result in score.members.items():
         print(f"{name}: lwlrap {result.lwlrap:.4f}")
-    print(f"out-of-fold lwlrap {score.lwlrap:.4f}")
+    low, high = score.interval
+    print(f"out-of-fold lwlrap {score.lwlrap:.4f}, 95 % bootstrap interval {low:.4f} to {high:.4f}")

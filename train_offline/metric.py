@@ -33,6 +33,17 @@ def lwlrap_per_label(truth: npt.NDArray[np.bool_], scores: Scores) -> npt.NDArra
     return means
 
 
+def lwlrap_of_clips(truth: npt.NDArray[np.bool_], scores: Scores) -> npt.NDArray[np.float64]:
+    """[clips] the mean over each clip's own labels; NaN for a clip without labels."""
+    precisions = _precisions(truth, scores)[0]
+    clips = np.nonzero(truth)[0]
+    totals = np.bincount(clips, weights=precisions, minlength=len(truth))
+    counts = np.bincount(clips, minlength=len(truth))
+    means = np.full(len(truth), np.nan)
+    np.divide(totals, counts, out=means, where=counts > 0)
+    return means
+
+
 def _precisions(truth: npt.NDArray[np.bool_], scores: Scores) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
     """For each label of each clip, [hits], the precision at its rank and which label it is."""
     clips, labels = np.nonzero(truth)
