@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", type=Path, required=True, help="a folder in the competition's layout")
     train.add_argument("--recipe", choices=sorted(RECIPES), default="silver", help="how (default: silver)")
     train.add_argument("--size", choices=sorted(SIZES), default="small", help=f"how much (default: small). {sizes}")
-    train.add_argument("--folds", type=_fold_list, default=(), help="such as 0,1 (default: all)")
+    train.add_argument("--folds", type=fold_list, default=(), help="such as 0,1 (default: all)")
     train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--epochs", type=int, metavar="N", help="passes over the clips (default: the size's)")
@@ -64,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _fold_list(text: str) -> tuple[int, ...]:
+def fold_list(text: str) -> tuple[int, ...]:
+    """Reads fold numbers such as 0,1."""
     try:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError as error:
