@@ -21,7 +21,7 @@ from kernel_src.cpus import usable_cpus
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Manifest, Member, read_manifest
 from kernel_src.weights import load_member, pick_device
-from train_offline.bootstrap import bootstrap_interval
+from train_offline.bootstrap import lwlrap_interval, paired_interval
 from train_offline.command import fold_list
 from train_offline.dataset import TEST, read_split, read_vocabulary
 from train_offline.demo_data import write_demo_data
@@ -160,8 +160,7 @@ def _results(truth: npt.NDArray[np.bool_], silver: Scored, best: Scored) -> dict
             compared.append((f"{name}, last stage - first", stages[-1], stages[0], NOISY_GAIN_TARGET))
             compared.append((f"{name}, all - first", scored.whole, stages[0], NOISY_GAIN_TARGET))
     for name, left, right, target in compared:
-        gain = _mean(truth, left) - _mean(truth, right)
-        low, high = bootstrap_interval(truth, left, right)
+        gain, low, high = paired_interval(truth, np.stack(left), np.stack(right))
         print(f"{name:28} {gain:+.4f}   95 % interval {low:+.4f} to {high:+.4f}")
         results[name] = Result(gain, target, "higher")
         results[f"{name}, lower end"] = Result(low, 0.0, "higher")
@@ -173,7 +172,7 @@ def _mean(truth: npt.NDArray[np.bool_], predictions: Sequence[Float64]) -> float
 
 
 def _line(name: str, truth: npt.NDArray[np.bool_], predictions: Sequence[Float64]) -> str:
-    low, high = bootstrap_interval(truth, predictions)
+    low, high = lwlrap_interval(truth, np.stack(predictions))
     seeds = " ".join(f"{lwlrap(truth, each):.4f}" for each in predictions)
     return f"{name:28} {_mean(truth, predictions):.4f}    95 % interval {low:.4f} to {high:.4f}    by seed {seeds}"
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from kernel_src.errors import KernelError
 from kernel_src.manifest import read_manifest
 from kernel_src.weights import load_member, pick_device
-from train_offline.bootstrap import bootstrap_interval
+from train_offline.bootstrap import lwlrap_interval
 from train_offline.curated import CuratedClips
 from train_offline.dataset import CURATED, read_split, read_vocabulary
 from train_offline.evaluate import Float64, Validation, validate
@@ -74,7 +74,7 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
     return OutOfFoldScore(
         members=results,
         lwlrap=lwlrap(truth, scores),
-        interval=bootstrap_interval(truth, [scores]),
+        interval=lwlrap_interval(truth, scores),
         labels=labels,
         per_label=lwlrap_per_label(truth, scores),
         counts=truth.sum(axis=0),
