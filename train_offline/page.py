@@ -21,7 +21,7 @@ td:first-child { white-space: nowrap; }
 svg { display: block; width: 100%; height: auto; }
 svg .label { font: 12px system-ui, sans-serif; fill: var(--soft); }
 svg .axis { stroke: var(--soft); } svg .grid { stroke: var(--faint); }
-svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
+svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dashed { stroke-dasharray: 5 3; }
 svg .level { stroke: var(--bad); stroke-dasharray: 6 4; stroke-width: 1.5; }
 svg .mark { stroke: var(--soft); stroke-dasharray: 2 3; } svg .flag { fill: var(--soft); }
 svg .bar { stroke: var(--paper); stroke-width: .5; }
