@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from sample_data import LABELS, make_weights, tone, write_table
+from sample_data import LABELS, make_training_data, make_weights, tone, write_table
 
 # The tests' networks are too small to share among threads, which only wait for each other.
 torch.set_num_threads(1)
@@ -61,22 +61,4 @@ def weights(tmp_path: Path) -> Path:
 @pytest.fixture
 def training_data(tmp_path: Path) -> Path:
     """A curated split of 24 short clips whose pitch tells the label, and a noisy one of 18, a third of them wrong."""
-    folder = tmp_path / "data"
-    write_split(folder, "train_curated", 24, first_name=0)
-    write_split(folder, "train_noisy", 18, first_name=100, wrong_every=3)
-    write_table(folder / "sample_submission.csv", ["fname," + ",".join(LABELS), "ffffffff.wav,0,0,0"])
-    return folder
-
-
-def write_split(folder: Path, name: str, n_clips: int, *, first_name: int, wrong_every: int | None = None) -> None:
-    """A table and its clips."""
-    (folder / name).mkdir(parents=True)
-    rows = ["fname,labels"]
-    for index in range(n_clips):
-        label = index % 3
-        fname = f"{first_name + index:08x}.wav"
-        soundfile.write(folder / name / fname, tone(0.5, 300.0 * 3**label + first_name + index), 44_100)
-        said = (label + 1) % 3 if wrong_every and index % wrong_every == 0 else label
-        labels = LABELS[said] if index % 4 else f'"{LABELS[said]},{LABELS[(said + 1) % 3]}"'
-        rows.append(f"{fname},{labels}")
-    write_table(folder / f"{name}.csv", rows)
+    return make_training_data(tmp_path / "data")

@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--weights", type=Path, default=Path("weights"))
     evaluate.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     evaluate.set_defaults(command=_evaluate)
+
+    report = commands.add_parser("report", help="draw what a training came to: WEIGHTS/report.html")
+    report.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
+    report.add_argument("--weights", type=Path, default=Path("weights"))
+    report.set_defaults(command=_report)
     return parser
 
 
@@ -125,3 +130,9 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(f"{name}: lwlrap {result.lwlrap:.4f}")
     low, high = score.interval
     print(f"out-of-fold lwlrap {score.lwlrap:.4f}, 95 % bootstrap interval {low:.4f} to {high:.4f}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from train_offline.weights_report import write_report  # noqa: PLC0415
+
+    print(f"report: {write_report(options.data, options.weights)}")

@@ -33,6 +33,12 @@ class OutOfFoldScore:
     """[labels] lwlrap of each label; NaN where no scored clip has it."""
     counts: npt.NDArray[np.intp]
     """[labels] scored clips with the label."""
+    fnames: tuple[str, ...]
+    """The scored clips."""
+    truth: npt.NDArray[np.bool_]
+    """[clips, labels]"""
+    logits: Float64
+    """[clips, labels] the mean of a fold's networks."""
 
 
 def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOfFoldScore:
@@ -78,4 +84,7 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
         labels=labels,
         per_label=lwlrap_per_label(truth, scores),
         counts=truth.sum(axis=0),
+        fnames=tuple(fname for fold in logits_of_fold for fname in curated.unseen_by(fold).fnames),
+        truth=truth,
+        logits=scores,
     )
