@@ -14,8 +14,8 @@ from slugify import slugify
 from bundler.project import KERNEL_TOML, Project
 from kernel_src.errors import KernelError
 from kernel_src.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
-from publisher.model_card import CARD_NAME, model_card
 from publisher.redaction import leaks_in
+from train_offline.model_card import CARD_NAME, published_card
 
 METADATA_NAME = "dataset-metadata.json"
 SLUG_LENGTHS = range(6, 51)
@@ -130,8 +130,8 @@ def write_dataset_folder(
     manifest = check_weights(weights, secrets)
     check_that_the_kernel_takes_them(weights, manifest)
     title = dataset.partition("/")[2].replace("-", " ").capitalize()
-    card = model_card(title, manifest, licence, project.kernel.competition)
-    _refuse_leaks(out / CARD_NAME, card.encode(), secrets)
+    card = published_card(weights, manifest, title=title, licence=licence, competition=project.kernel.competition)
+    _refuse_leaks(weights / CARD_NAME, card.encode(), secrets)
     metadata = {
         "id": dataset,
         "title": title,

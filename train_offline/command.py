@@ -97,6 +97,7 @@ def _demo_data(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from train_offline.after_training import describe_weights  # noqa: PLC0415
     from train_offline.training import TrainingSettings, train  # noqa: PLC0415
 
     size = SIZES[options.size]
@@ -115,6 +116,7 @@ def _train(options: argparse.Namespace) -> None:
         )
     )
     print(f"{len(members)} networks in {options.out}")
+    describe_weights(options.data, options.out)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
