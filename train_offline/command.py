@@ -66,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
     report.add_argument("--weights", type=Path, default=Path("weights"))
     report.set_defaults(command=_report)
+
+    export = commands.add_parser("export", help="check that the kernel does with the weights what training did")
+    export.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
+    export.add_argument("--weights", type=Path, default=Path("weights"))
+    export.add_argument("--clips", type=_count, default=50, metavar="N", help="clips a member predicts (default: 50)")
+    export.add_argument("--out", type=Path, metavar="DIR", help="copy what the kernel needs into this folder")
+    export.set_defaults(command=_export)
     return parser
 
 
@@ -75,6 +82,12 @@ def fold_list(text: str) -> tuple[int, ...]:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected fold numbers such as 0,1, got {text!r}") from error
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of 1 or more, got {text!r}")
+    return int(text)
 
 
 def _share(text: str) -> float:
@@ -138,3 +151,10 @@ def _report(options: argparse.Namespace) -> None:
     from train_offline.weights_report import write_report  # noqa: PLC0415
 
     print(f"report: {write_report(options.data, options.weights)}")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from train_offline.export import ExportSettings, export  # noqa: PLC0415
+
+    for what, found in export(ExportSettings(options.data, options.weights, options.clips, options.out)):
+        print(f"{what:16} {found}")

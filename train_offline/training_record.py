@@ -78,6 +78,15 @@ class OutOfFold:
 
 
 @dataclass(frozen=True)
+class MemberPredictions:
+    """What one network said of the clips of its own fold when it was trained."""
+
+    fnames: tuple[str, ...]
+    logits: npt.NDArray[np.float64]
+    """[clips, labels] the mean over all views."""
+
+
+@dataclass(frozen=True)
 class TrainingRecord:
     """All that is known of a training."""
 
@@ -140,16 +149,32 @@ def _from_known_fields(kind: type[Entry], values: Any) -> Entry:
     return kind(**{name: values[name] for name in kind.__annotations__ if name in values})
 
 
+def read_member_predictions(weights: Path, member: str) -> MemberPredictions | None:
+    """Reads `training/<member>.oof.npz`; None where there is none.
+
+    Raises:
+        KernelError: it holds something else.
+    """
+    arrays = _read_arrays(weights / FOLDER_NAME / f"{member}.{OUT_OF_FOLD_NAME}", ("fnames", "logits"))
+    if arrays is None:
+        return None
+    return MemberPredictions(tuple(arrays["fnames"].tolist()), arrays["logits"].astype(np.float64))
+
+
 def _read_out_of_fold(path: Path) -> OutOfFold | None:
+    arrays = _read_arrays(path, ("labels", "fnames", "targets", "logits"))
+    if arrays is None:
+        return None
+    return OutOfFold.averaged(
+        arrays["labels"].tolist(), arrays["fnames"].tolist(), arrays["targets"].astype(np.bool_), arrays["logits"]
+    )
+
+
+def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]] | None:
     if not path.exists():
         return None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return OutOfFold.averaged(
-                arrays["labels"].tolist(),
-                arrays["fnames"].tolist(),
-                arrays["targets"].astype(np.bool_),
-                arrays["logits"],
-            )
+            return {name: arrays[name] for name in names}
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise KernelError(f"{path}: does not hold out-of-fold predictions ({error}); take it away") from error
