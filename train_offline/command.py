@@ -67,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--weights", type=Path, default=Path("weights"))
     report.set_defaults(command=_report)
 
+    describe = commands.add_parser(
+        "describe", help="draw a data set: labels, durations, silent, clipped and copied clips"
+    )
+    describe.add_argument("data", type=Path, metavar="DATA", help="a folder in the competition's layout")
+    describe.add_argument("--out", type=Path, default=Path("data-report.html"), help="the page (default: %(default)s)")
+    describe.set_defaults(command=_describe)
+
     export = commands.add_parser("export", help="check that the kernel does with the weights what training did")
     export.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
     export.add_argument("--weights", type=Path, default=Path("weights"))
@@ -151,6 +158,17 @@ def _report(options: argparse.Namespace) -> None:
     from train_offline.weights_report import write_report  # noqa: PLC0415
 
     print(f"report: {write_report(options.data, options.weights)}")
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from train_offline.data_description import describe, summary_text  # noqa: PLC0415
+    from train_offline.data_report import write_data_report  # noqa: PLC0415
+
+    if not options.out.parent.is_dir():
+        raise KernelError(f"--out {options.out}: there is no folder {options.out.parent}; make it first")
+    description = describe(options.data)
+    print(summary_text(description))
+    print(f"report: {write_data_report(description, options.out)}")
 
 
 def _export(options: argparse.Namespace) -> None:
