@@ -16,8 +16,8 @@ from kernel_src.manifest import MANIFEST_NAME, Manifest, read_manifest
 from kernel_src.predict import look_through
 from kernel_src.views import MAX_VIEWS, ZOOM, Window, view_order, windows
 from kernel_src.weights import LoadedMember, load_member
+from train_offline.batches import TrainingSet
 from train_offline.progress import Progress
-from train_offline.train_fold import TrainingSet
 
 Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]

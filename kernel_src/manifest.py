@@ -44,6 +44,8 @@ class Member:
     """Its lwlrap on its own fold, which it has not been trained on; None where it was not measured."""
     view_gains: Sequence[float] = ()
     """What the second, third, ... view added to that; empty where it was not measured."""
+    pass_cost: float | None = None
+    """Millions of multiplications for one window: what a look costs beside other members' looks."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The network: densely connected blocks with squeeze-excitation, after Cochlear.ai's DCASE 2018 winner."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -27,12 +28,16 @@ class ModelConfig:
     """Linear heads, averaged; each sees its own dropout in training."""
     dropout: float = 0.0
     """Share of the last features that a head does not see in training."""
+    padding: Literal["silence", "repeat"] = "silence"
+    """What fills the input beyond the ends of a clip that is shorter: silence, or the clip again and again."""
 
     def __post_init__(self) -> None:
         """Refuses sizes that no network can be built with."""
         for name in ("n_labels", "n_mels", "crop_frames", "width", "depth", "squeeze", "n_heads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if self.padding not in ("silence", "repeat"):
+            raise ValueError(f"padding is {self.padding!r}, expected 'silence' or 'repeat'")
         if self.width < 2:
             raise ValueError("width is 1, expected at least 2: the input itself is the first channel")
 

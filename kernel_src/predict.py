@@ -66,7 +66,7 @@ def look(member: LoadedMember, spectrograms: Sequence[Spectrogram], view: int) -
 
 def look_through(member: LoadedMember, spectrograms: Sequence[Spectrogram], views: Sequence[Window]) -> Float32:
     """The logits of one member for a window of each clip's own, [clips, labels] float32."""
-    config, silence = member.config, member.frontend.silence
+    config, silence = member.config, member.padding
     parts = [cut(spectrogram, window, silence) for spectrogram, window in zip(spectrograms, views, strict=True)]
     return member.logits(stretch(parts, config.n_mels, config.crop_frames))
 

@@ -119,18 +119,23 @@ def _coarse_to_fine(items: Sequence[int]) -> list[int]:
     return [items[i] for i in sorted(range(len(items)), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))]
 
 
-def cut(spectrogram: Spectrogram, window: Window, silence: float) -> Float32:
+def cut(spectrogram: Spectrogram, window: Window, silence: float | None) -> Float32:
     """The part of a spectrogram that a window shows, before stretching.
 
     Args:
         spectrogram: [mels, frames] float16.
         window: may reach beyond the clip at both ends.
-        silence: the value beyond the ends.
+        silence: the value beyond the ends; None where the clip is heard again and again instead.
 
     Returns:
         [window.n_mels, window.length_frames] float32.
     """
     n_frames = spectrogram.shape[1]
+    if silence is None:
+        frames = np.arange(window.start_frames, window.start_frames + window.length_frames) % n_frames
+        bands = slice(window.first_mel, window.first_mel + window.n_mels)
+        repeated: Float32 = spectrogram[bands].take(frames, axis=1).astype(np.float32)
+        return repeated
     part = np.full((window.n_mels, window.length_frames), silence, np.float32)
     first, last = max(0, window.start_frames), min(n_frames, window.start_frames + window.length_frames)
     bands = slice(window.first_mel, window.first_mel + window.n_mels)

@@ -51,6 +51,11 @@ class LoadedMember:
         return self.model.config
 
     @property
+    def padding(self) -> float | None:
+        """What lies beyond the ends of a short clip; None where it is repeated."""
+        return None if self.config.padding == "repeat" else self.frontend.silence
+
+    @property
     def device(self) -> torch.device:
         """Where the network lives."""
         return next(self.model.parameters()).device

@@ -4,7 +4,6 @@ It holds links to the weights, so that it costs nothing; `kaggle datasets create
 """
 
 import json
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from slugify import slugify
 
 from bundler.project import KERNEL_TOML, Project
 from kernel_src.errors import KernelError
-from kernel_src.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
-from publisher.model_card import CARD_NAME, model_card
+from kernel_src.manifest import MANIFEST_NAME, Manifest
 from publisher.redaction import leaks_in
+from train_offline.model_card import CARD_NAME, published_card
+from train_offline.weights_check import checked_manifest, safetensors_header, weights_files
 
 METADATA_NAME = "dataset-metadata.json"
 SLUG_LENGTHS = range(6, 51)
@@ -65,18 +65,10 @@ def check_weights(folder: Path, secrets: Iterable[str] = ()) -> Manifest:
     Raises:
         KernelError: a file is missing, has another checksum, is no safetensors file, or carries a secret.
     """
-    manifest = read_manifest(folder)
+    manifest = checked_manifest(folder)
     _refuse_leaks(folder / MANIFEST_NAME, (folder / MANIFEST_NAME).read_bytes(), secrets)
     for member in manifest.members:
-        path = folder / member.file
-        if Path(member.file).name != member.file or not path.is_file():
-            raise KernelError(f"{path}: the manifest names it, but it is not there; train or export the weights again")
-        if (found := sha256_of(path)) != member.sha256:
-            raise KernelError(
-                f"{path}: sha256 is {found[:12]}..., the manifest says {member.sha256[:12]}...;"
-                " export the weights again"
-            )
-        _refuse_leaks(path, _safetensors_header(path), secrets)
+        _refuse_leaks(folder / member.file, safetensors_header(folder / member.file), secrets)
     return manifest
 
 
@@ -88,22 +80,6 @@ def check_that_the_kernel_takes_them(folder: Path, manifest: Manifest) -> None:
 
     for member in manifest.members:
         load_member(folder, member, len(manifest.labels), torch.device("cpu"))
-
-
-def weights_files(manifest: Manifest) -> list[str]:
-    """The names of the files that weights consist of."""
-    return [MANIFEST_NAME, *sorted({member.file for member in manifest.members})]
-
-
-def _safetensors_header(path: Path) -> bytes:
-    """The texts of a safetensors file: names, shapes, and whatever its maker wrote beside them."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        header = file.read(length) if 0 < length < path.stat().st_size else b""
-    if not header.startswith(b"{"):
-        raise KernelError(f"{path}: is no safetensors file; export the weights again")
-    return header
 
 
 def _refuse_leaks(path: Path, content: bytes, secrets: Iterable[str]) -> None:
@@ -130,8 +106,8 @@ def write_dataset_folder(
     manifest = check_weights(weights, secrets)
     check_that_the_kernel_takes_them(weights, manifest)
     title = dataset.partition("/")[2].replace("-", " ").capitalize()
-    card = model_card(title, manifest, licence, project.kernel.competition)
-    _refuse_leaks(out / CARD_NAME, card.encode(), secrets)
+    card = published_card(weights, manifest, title=title, licence=licence, competition=project.kernel.competition)
+    _refuse_leaks(weights / CARD_NAME, card.encode(), secrets)
     metadata = {
         "id": dataset,
         "title": title,

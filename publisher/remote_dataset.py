@@ -22,9 +22,9 @@ from publisher.client import Client
 from publisher.dataset_folder import DatasetFolder
 from publisher.errors import KaggleError
 from publisher.failures import Call, status_of
-from publisher.model_card import CARD_NAME
 from publisher.transfer import shown_transfer
 from publisher.waiting import wait_for
+from train_offline.model_card import CARD_NAME
 
 READY, FAILED, DELETED = "ready", "failed", "deleted"
 PAGE_FILES = 200

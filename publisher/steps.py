@@ -9,7 +9,7 @@ from kernel_src.manifest import Manifest, read_manifest
 from publisher.bundle_check import check_bundle
 from publisher.client import Client
 from publisher.competition_data import count_clips, fetch_data, unpack
-from publisher.dataset_folder import check_weights, weights_dataset, weights_files
+from publisher.dataset_folder import check_weights, weights_dataset
 from publisher.errors import KaggleError
 from publisher.output import SAMPLE_NAME, SUBMISSION_NAME, check_submission, fetch_output, sample_submission
 from publisher.publishing import Publishing
@@ -17,6 +17,7 @@ from publisher.remote_dataset import READY, RemoteDataset
 from publisher.remote_kernel import RemoteKernel, RunState
 from publisher.submit import submit, wait_for_score
 from publisher.waiting import clock_text
+from train_offline.weights_check import weights_files
 
 INTERRUPTED = 128 + signal.SIGINT
 

@@ -1,12 +1,13 @@
 """Folders that several test files start from."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import soundfile
 import torch
 
-from sample_data import LABELS, make_weights, tone, write_table
+from sample_data import LABELS, make_training_data, make_weights, tone, write_table
 
 # The tests' networks are too small to share among threads, which only wait for each other.
 torch.set_num_threads(1)
@@ -17,12 +18,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--recordings", type=Path, help="a data set of real recordings in the competition's layout")
 
 
+<<<<<<< HEAD
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need a GPU are skipped where there is none."""
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA GPU"))
+=======
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spectrograms are not kept among the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+>>>>>>> report
 
 
 @pytest.fixture
@@ -59,16 +69,5 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def training_data(tmp_path: Path) -> Path:
-    """A curated split of 24 short clips whose pitch tells the label."""
-    folder = tmp_path / "data"
-    (folder / "train_curated").mkdir(parents=True)
-    rows = ["fname,labels"]
-    for index in range(24):
-        label = index % 3
-        name = f"{index:08x}.wav"
-        soundfile.write(folder / "train_curated" / name, tone(0.5, 300.0 * 3**label + index), 44_100)
-        labels = LABELS[label] if index % 4 else f'"{LABELS[label]},{LABELS[(label + 1) % 3]}"'
-        rows.append(f"{name},{labels}")
-    write_table(folder / "train_curated.csv", rows)
-    write_table(folder / "sample_submission.csv", ["fname," + ",".join(LABELS), "ffffffff.wav,0,0,0"])
-    return folder
+    """A curated split of 24 short clips whose pitch tells the label, and a noisy one of 18, a third of them wrong."""
+    return make_training_data(tmp_path / "data")

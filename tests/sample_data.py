@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 import torch
 from safetensors.torch import save_file
 
@@ -27,6 +28,28 @@ def tone(seconds_s: float, pitch_hz: float = 440.0, rate_hz: int = 44_100) -> np
 def write_table(path: Path, rows: list[str]) -> None:
     """Writes the lines of a csv file."""
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def make_training_data(folder: Path) -> Path:
+    """A curated split of 24 short clips whose pitch tells the label, and a noisy one of 18, a third of them wrong."""
+    write_split(folder, "train_curated", 24, first_name=0)
+    write_split(folder, "train_noisy", 18, first_name=100, wrong_every=3)
+    write_table(folder / "sample_submission.csv", ["fname," + ",".join(LABELS), "ffffffff.wav,0,0,0"])
+    return folder
+
+
+def write_split(folder: Path, name: str, n_clips: int, *, first_name: int, wrong_every: int | None = None) -> None:
+    """A table and its clips."""
+    (folder / name).mkdir(parents=True)
+    rows = ["fname,labels"]
+    for index in range(n_clips):
+        label = index % 3
+        fname = f"{first_name + index:08x}.wav"
+        soundfile.write(folder / name / fname, tone(0.5, 300.0 * 3**label + first_name + index), 44_100)
+        said = (label + 1) % 3 if wrong_every and index % wrong_every == 0 else label
+        labels = LABELS[said] if index % 4 else f'"{LABELS[said]},{LABELS[(said + 1) % 3]}"'
+        rows.append(f"{fname},{labels}")
+    write_table(folder / f"{name}.csv", rows)
 
 
 def make_weights(folder: Path, n_members: int = 2, labels: tuple[str, ...] = LABELS) -> Manifest:

@@ -1,38 +1,7 @@
-"""Random crops, zoom and warp, and mixing: what makes a small data set larger."""
+"""Zoom and warp, mixing, and masks: what makes a small data set larger, in batches on the device."""
 
-from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional as F
-
-from kernel_src.views import Window, cut, stretch
-
-Spectrogram = npt.NDArray[np.float16]
-
-
-def random_crops(
-    spectrograms: Sequence[Spectrogram], crop_frames: int, silence: float, rng: np.random.Generator
-) -> torch.Tensor:
-    """One crop of each clip at a random place; a shorter clip is padded to a random side.
-
-    Args:
-        spectrograms: each [mels, frames] float16.
-        crop_frames: frames of a crop.
-        silence: the value of the padding.
-        rng: where randomness comes from.
-
-    Returns:
-        [clips, 1, mels, crop_frames] float32.
-    """
-    parts = []
-    for spectrogram in spectrograms:
-        n_mels, n_frames = spectrogram.shape
-        slack = n_frames - crop_frames
-        start = int(rng.integers(min(0, slack), max(0, slack) + 1))
-        parts.append(cut(spectrogram, Window(start, crop_frames, 0, n_mels), silence))
-    return stretch(parts, parts[0].shape[0], crop_frames)
 
 
 def zoom_and_warp(images: torch.Tensor, max_zoom: float, max_warp: float, generator: torch.Generator) -> torch.Tensor:
@@ -69,23 +38,54 @@ def _centres(count: int, device: torch.device) -> torch.Tensor:
 
 
 def mixup(
-    images: torch.Tensor, targets: torch.Tensor, alpha: float, rng: np.random.Generator
+    images: torch.Tensor, targets: torch.Tensor, others: torch.Tensor, weights: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mixes each clip with another one of the batch, images and targets alike.
+    """Averages each clip with another one of the batch, images and targets alike.
 
     Args:
         images: [batch, 1, mels, frames].
         targets: [batch, labels] float32.
-        alpha: weights are drawn from Beta(alpha, alpha); 0 changes nothing.
-        rng: where randomness comes from.
+        others: [batch] the clip that each is mixed with.
+        weights: [batch] float32, what a clip counts in its own mixture; 1 leaves it as it is.
 
     Source: Zhang et al. 2018, "mixup: beyond empirical risk minimization".
     """
-    if alpha <= 0:
-        return images, targets
-    drawn = rng.beta(alpha, alpha, len(images)).astype(np.float32)
-    weights = torch.from_numpy(np.maximum(drawn, 1 - drawn)).to(images.device)
-    others = torch.from_numpy(rng.permutation(len(images))).to(images.device)
-    by_image = weights[:, None, None, None]
-    mixed = torch.lerp(images[others], images, by_image)
+    mixed = torch.lerp(images[others], images, weights[:, None, None, None])
     return mixed, torch.lerp(targets[others], targets, weights[:, None])
+
+
+def louder(
+    images: torch.Tensor, targets: torch.Tensor, others: torch.Tensor, mixed: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lets two clips sound at once: the louder one wins at each point, and the labels of both apply.
+
+    Args:
+        images: [batch, 1, mels, frames].
+        targets: [batch, labels] float32.
+        others: [batch] the clip that each is mixed with.
+        mixed: [batch] bool, which clips are mixed at all.
+    """
+    partners = torch.where(mixed, others, torch.arange(len(images), device=images.device))
+    return torch.maximum(images, images[partners]), torch.maximum(targets, targets[partners])
+
+
+def mask(images: torch.Tensor, count: int, largest_share: float, generator: torch.Generator) -> torch.Tensor:
+    """Blanks `count` bands of mels and `count` stretches of frames of each image, at random (SpecAugment).
+
+    Args:
+        images: [batch, 1, mels, frames] normalised, so that 0 is the mean.
+        count: how many, each way.
+        largest_share: of the mels or frames, that one of them takes at most.
+        generator: where randomness comes from; on the CPU.
+
+    Source: Park et al. 2019, "SpecAugment".
+    """
+    batch, _, n_mels, n_frames = images.shape
+    for axis, size in ((2, n_mels), (3, n_frames)):
+        draws = torch.rand(2, batch, count, 1, generator=generator)
+        widths = draws[0] * largest_share * size
+        firsts = draws[1] * (size - widths)
+        places = torch.arange(size) + 0.5
+        blank = ((places >= firsts) & (places < firsts + widths)).any(dim=1).to(images.device)
+        images = images.masked_fill(blank[:, None, :, None] if axis == 2 else blank[:, None, None, :], 0.0)
+    return images

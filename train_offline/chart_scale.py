@@ -29,11 +29,11 @@ class Scale:
         return round(self.begin_px + share * (self.end_px - self.begin_px), 2)
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two values, some six of them."""
+def ticks(low: float, high: float, most: int = TICKS) -> list[float]:
+    """Round numbers between two values, about as many as are wanted."""
     span = high - low
-    power = 10.0 ** math.floor(math.log10(span / TICKS))
-    step = next(power * nice for nice in NICE_STEPS if span / (power * nice) <= TICKS)
+    power = 10.0 ** math.floor(math.log10(span / most))
+    step = next(power * nice for nice in NICE_STEPS if span / (power * nice) <= most)
     first = math.ceil(low / step)
     return [round(number * step, 12) for number in range(first, math.floor(high / step) + 1)]
 

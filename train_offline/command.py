@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; finished folds are kept, the same command goes on with the next", file=sys.stderr)
+        print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
 
@@ -40,10 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", type=Path, required=True, help="a folder in the competition's layout")
     train.add_argument("--recipe", choices=sorted(RECIPES), default="silver", help="how (default: silver)")
     train.add_argument("--size", choices=sorted(SIZES), default="small", help=f"how much (default: small). {sizes}")
-    train.add_argument("--folds", type=_fold_list, default=(), help="such as 0,1 (default: all)")
+    train.add_argument("--folds", type=fold_list, default=(), help="such as 0,1 (default: all)")
     train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--epochs", type=int, metavar="N", help="passes over the clips (default: the size's)")
+    train.add_argument("--batch-clips", type=int, metavar="N", help="clips in a batch (default: the size's)")
+    train.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     train.add_argument(
         "--withhold",
         type=_share,
@@ -57,15 +59,42 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="out-of-fold lwlrap of a weights folder, overall and per label")
     evaluate.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
     evaluate.add_argument("--weights", type=Path, default=Path("weights"))
+    evaluate.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     evaluate.set_defaults(command=_evaluate)
+
+    report = commands.add_parser("report", help="draw what a training came to: WEIGHTS/report.html")
+    report.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
+    report.add_argument("--weights", type=Path, default=Path("weights"))
+    report.set_defaults(command=_report)
+
+    describe = commands.add_parser(
+        "describe", help="draw a data set: labels, durations, silent, clipped and copied clips"
+    )
+    describe.add_argument("data", type=Path, metavar="DATA", help="a folder in the competition's layout")
+    describe.add_argument("--out", type=Path, default=Path("data-report.html"), help="the page (default: %(default)s)")
+    describe.set_defaults(command=_describe)
+
+    export = commands.add_parser("export", help="check that the kernel does with the weights what training did")
+    export.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
+    export.add_argument("--weights", type=Path, default=Path("weights"))
+    export.add_argument("--clips", type=_count, default=50, metavar="N", help="clips a member predicts (default: 50)")
+    export.add_argument("--out", type=Path, metavar="DIR", help="copy what the kernel needs into this folder")
+    export.set_defaults(command=_export)
     return parser
 
 
-def _fold_list(text: str) -> tuple[int, ...]:
+def fold_list(text: str) -> tuple[int, ...]:
+    """Reads fold numbers such as 0,1."""
     try:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected fold numbers such as 0,1, got {text!r}") from error
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of 1 or more, got {text!r}")
+    return int(text)
 
 
 def _share(text: str) -> float:
@@ -88,28 +117,32 @@ def _demo_data(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from train_offline.after_training import describe_weights  # noqa: PLC0415
     from train_offline.training import TrainingSettings, train  # noqa: PLC0415
 
     size = SIZES[options.size]
+    size = replace(size, epochs=options.epochs or size.epochs, batch_clips=options.batch_clips or size.batch_clips)
     members = train(
         TrainingSettings(
             data=options.data,
             out=options.out,
             recipe=RECIPES[options.recipe],
-            size=size if options.epochs is None else replace(size, epochs=options.epochs),
+            size=size,
             folds=options.folds,
             seed=options.seed,
             withheld_share=options.withhold,
             again=options.again,
+            cache=options.cache,
         )
     )
     print(f"{len(members)} networks in {options.out}")
+    describe_weights(options.data, options.out)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     from train_offline.out_of_fold import score_weights  # noqa: PLC0415
 
-    score = score_weights(options.data, options.weights)
+    score = score_weights(options.data, options.weights, options.cache)
     width = max(map(len, score.labels))
     for label, value, count in sorted(
         zip(score.labels, score.per_label, score.counts, strict=True), key=lambda row: row[1]
@@ -117,4 +150,29 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(f"{label:{width}}  {value:.4f}  {count:5d} clips")
     for name, result in score.members.items():
         print(f"{name}: lwlrap {result.lwlrap:.4f}")
-    print(f"out-of-fold lwlrap {score.lwlrap:.4f}")
+    low, high = score.interval
+    print(f"out-of-fold lwlrap {score.lwlrap:.4f}, 95 % bootstrap interval {low:.4f} to {high:.4f}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from train_offline.weights_report import write_report  # noqa: PLC0415
+
+    print(f"report: {write_report(options.data, options.weights)}")
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from train_offline.data_description import describe, summary_text  # noqa: PLC0415
+    from train_offline.data_report import write_data_report  # noqa: PLC0415
+
+    if not options.out.parent.is_dir():
+        raise KernelError(f"--out {options.out}: there is no folder {options.out.parent}; make it first")
+    description = describe(options.data)
+    print(summary_text(description))
+    print(f"report: {write_data_report(description, options.out)}")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from train_offline.export import ExportSettings, export  # noqa: PLC0415
+
+    for what, found in export(ExportSettings(options.data, options.weights, options.clips, options.out)):
+        print(f"{what:16} {found}")

@@ -1,6 +1,6 @@
-"""The curated split with its spectrograms and folds, ready to be learnt from or scored on."""
+"""The curated split with its spectrograms and folds, and which noisy clips each fold may learn from."""
 
-from collections.abc import Sequence
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +8,13 @@ import numpy.typing as npt
 
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
+from train_offline.batches import TrainingSet
 from train_offline.dataset import Split
 from train_offline.folds import WITHHELD, assign_folds
-from train_offline.spectrograms import Spectrogram, spectrograms_of
-from train_offline.train_fold import TrainingSet
+from train_offline.known_bad_clips import known_bad_among
+from train_offline.spectrogram_cache import SpectrogramCache, default_cache
+from train_offline.spectrogram_table import SpectrogramTable
+from train_offline.spectrograms import spectrograms_of
 
 
 @dataclass(frozen=True)
@@ -19,23 +22,34 @@ class CuratedClips:
     """Usable clips, each with its spectrogram and the fold in which it is validated."""
 
     split: Split
-    spectrograms: Sequence[Spectrogram]
+    spectrograms: SpectrogramTable
+    digests: tuple[str, ...]
+    """[clips] the same for the same sound."""
     fold_of: npt.NDArray[np.intp]
-    """[clips] `WITHHELD` for clips that no fold has."""
+    """[clips] `WITHHELD` for clips that no fold has. Copies of a clip share its fold."""
 
     @classmethod
     def of(
-        cls, split: Split, frontend: FrontendConfig, n_folds: int, seed: int, withheld_share: float = 0.0
+        cls,
+        split: Split,
+        frontend: FrontendConfig,
+        n_folds: int,
+        seed: int,
+        *,
+        withheld_share: float = 0.0,
+        cache: SpectrogramCache | None = None,
     ) -> "CuratedClips":
         """Computes spectrograms and folds; the same arguments give the same folds.
 
         Raises:
             KernelError: there are too few clips, or none can be used.
         """
+        split = without_known_bad(split)
         if len(split.fnames) < 2 * n_folds:
             raise KernelError(f"{split.folder}: {len(split.fnames)} clips are too few for {n_folds} folds")
-        usable, spectrograms = spectrograms_of(split, frontend)
-        return cls(usable, spectrograms, assign_folds(usable.targets, n_folds, seed, withheld_share))
+        usable, cached = spectrograms_of(split, frontend, cache or SpectrogramCache(default_cache()))
+        fold_of = assign_folds(usable.targets, n_folds, seed, withheld_share)
+        return cls(usable, cached.table, cached.digests, _together(fold_of, cached.digests))
 
     def seen_by(self, fold: int) -> TrainingSet:
         """The clips that the network of a fold learns from."""
@@ -49,10 +63,53 @@ class CuratedClips:
         """The clips that no network has learnt from; there may be none."""
         return self._part(self.fold_of == WITHHELD)
 
+    def hidden_from(self, fold: int) -> set[str]:
+        """The digests of all sounds that the network of a fold must not hear in training, from wherever they come."""
+        return {self.digests[clip] for clip in np.flatnonzero((self.fold_of == fold) | (self.fold_of == WITHHELD))}
+
     def _part(self, chosen: npt.NDArray[np.bool_]) -> TrainingSet:
-        clips: list[int] = np.flatnonzero(chosen).tolist()
-        return TrainingSet(
-            [self.split.fnames[clip] for clip in clips],
-            [self.spectrograms[clip] for clip in clips],
-            self.split.targets[clips],
-        )
+        return _part(self.split, self.spectrograms, chosen)
+
+
+@dataclass(frozen=True)
+class NoisyClips:
+    """The usable clips of the noisy split."""
+
+    split: Split
+    spectrograms: SpectrogramTable
+    digests: tuple[str, ...]
+
+    @classmethod
+    def of(cls, split: Split, frontend: FrontendConfig, cache: SpectrogramCache) -> "NoisyClips":
+        """Computes spectrograms.
+
+        Raises:
+            KernelError: no clip can be used.
+        """
+        usable, cached = spectrograms_of(without_known_bad(split), frontend, cache)
+        return cls(usable, cached.table, cached.digests)
+
+    def without(self, digests: set[str]) -> TrainingSet:
+        """The clips that do not sound like those."""
+        return _part(self.split, self.spectrograms, np.array([digest not in digests for digest in self.digests]))
+
+
+def without_known_bad(split: Split) -> Split:
+    """Leaves out the clips that are known to be bad, and says so."""
+    bad = set(known_bad_among(split.fnames))
+    if bad:
+        print(f"{split.name}: {len(bad)} clips that are known to be bad are left out", file=sys.stderr)
+    return split.subset(np.array([fname not in bad for fname in split.fnames]))
+
+
+def _part(split: Split, spectrograms: SpectrogramTable, chosen: npt.NDArray[np.bool_]) -> TrainingSet:
+    clips = np.flatnonzero(chosen)
+    return TrainingSet([split.fnames[clip] for clip in clips], spectrograms.subset(clips), split.targets[clips])
+
+
+def _together(fold_of: npt.NDArray[np.intp], digests: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    """Moves copies of a clip to the fold of the first of them: none is validated on what it has learnt from."""
+    first: dict[str, int] = {}
+    for clip, digest in enumerate(digests):
+        first.setdefault(digest, clip)
+    return fold_of[[first[digest] for digest in digests]]

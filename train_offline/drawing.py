@@ -1,27 +1,37 @@
-"""Charts as inline SVG, for pages that open anywhere and fetch nothing.
+"""Charts over time as inline SVG, for pages that open anywhere and fetch nothing: lines, and bars in lanes.
 
-Colours come from the page's style sheet (see page.py), so that a chart follows a dark or light screen. Every line and
-bar bears its values as a tooltip.
+Every line and bar bears its values as a tooltip.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from train_offline.chart_scale import Scale, end_after, number_text, room_for, thinned, ticks
+from train_offline.chart_scale import Scale, end_after, number_text, room_for, thinned
+from train_offline.svg_parts import (
+    AXIS_HEIGHT,
+    COLOURS,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    legend,
+    legend_height,
+    line_css,
+    svg,
+    text_at,
+    tooltip,
+    x_axis,
+    y_axis,
+)
 
-WIDTH = 900
-LEFT = 70
-RIGHT = 20
-TOP = 14
-AXIS_HEIGHT = 40
 PLOT_HEIGHT = 200
 LANE_HEIGHT = 26
 LANE_NAME_WIDTH = 150
 MARK_ROWS = 3
 MARK_ROW_HEIGHT = 14
 MOST_MARK_TEXTS = 12
-COLOURS = 6
+DOTTED_POINTS = 20
+"""Lines of at most so many points show each of them, with its values as a tooltip."""
 
 
 @dataclass(frozen=True)
@@ -105,18 +115,19 @@ def line_chart(
     """
     xs = [x for line in series for x, _ in line.points] + [mark.x for mark in marks]
     ys = [y for line in series for _, y in line.points] + [level.y for level in levels]
+    names = [line.name for line in series]
     bottom = TOP + PLOT_HEIGHT
     x_scale = Scale(0.0, end_after([*xs, x_end or 0.0]), LEFT, WIDTH - RIGHT)
     y_scale = Scale(*room_for(ys, from_zero=from_zero), bottom, TOP)
     parts = [
-        _x_axis(x_scale, bottom, x_label),
-        _y_axis(y_scale, y_label),
+        x_axis(x_scale, bottom, x_label),
+        y_axis(y_scale, y_label),
         *(_level(level, y_scale) for level in levels),
         *(_line(line, number, x_scale, y_scale) for number, line in enumerate(series)),
         *(_mark(mark, x_scale, bottom) for mark in marks),
-        _legend(series) if len(series) > 1 else "",
+        legend(names, bottom + AXIS_HEIGHT),
     ]
-    return _svg(title, bottom + AXIS_HEIGHT, parts)
+    return svg(title, bottom + AXIS_HEIGHT + legend_height(names), parts)
 
 
 def lane_chart(
@@ -136,36 +147,11 @@ def lane_chart(
     rows_end = MARK_ROWS * MARK_ROW_HEIGHT if marks else 0
     top = TOP + rows_end
     bottom = top + LANE_HEIGHT * max(1, len(lanes))
-    parts = [_x_axis(x_scale, bottom, x_label)]
+    parts = [x_axis(x_scale, bottom, x_label)]
     parts += [_lane(lane, top + LANE_HEIGHT * row, x_scale) for row, lane in enumerate(lanes)]
     parts += [_mark(mark, x_scale, bottom) for mark in marks]
     parts += [_mark_text(mark, x_scale, number % MARK_ROWS) for number, mark in enumerate(marks[:MOST_MARK_TEXTS])]
-    return _svg(title, bottom + AXIS_HEIGHT, parts)
-
-
-def _svg(title: str, height: float, parts: Sequence[str]) -> str:
-    head = f'<svg role="img" viewBox="0 0 {WIDTH} {height}" xmlns="http://www.w3.org/2000/svg">'
-    return f"{head}<title>{escape(title)}</title>{''.join(parts)}</svg>"
-
-
-def _x_axis(scale: Scale, y: float, label: str) -> str:
-    parts = [f'<line class="axis" x1="{scale.begin_px}" x2="{scale.end_px}" y1="{y}" y2="{y}"/>']
-    for tick in ticks(scale.low, scale.high):
-        x = scale(tick)
-        parts.append(f'<line class="axis" x1="{x}" x2="{x}" y1="{y}" y2="{y + 4}"/>')
-        parts.append(_text(x, y + 16, number_text(tick), "middle"))
-    return "".join([*parts, _text((scale.begin_px + scale.end_px) / 2, y + 34, label, "middle")])
-
-
-def _y_axis(scale: Scale, label: str) -> str:
-    parts = []
-    for tick in ticks(scale.low, scale.high):
-        y = scale(tick)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(_text(LEFT - 6, y + 4, number_text(tick), "end"))
-    middle = (scale.begin_px + scale.end_px) / 2
-    turned = f'<text class="label" text-anchor="middle" transform="translate(14 {middle}) rotate(-90)">'
-    return "".join([*parts, f"{turned}{escape(label)}</text>"])
+    return svg(title, bottom + AXIS_HEIGHT, parts)
 
 
 def _line(series: Series, number: int, x_scale: Scale, y_scale: Scale) -> str:
@@ -176,26 +162,24 @@ def _line(series: Series, number: int, x_scale: Scale, y_scale: Scale) -> str:
     for x, y in points[1:]:
         commands.append(f"H{x_scale(x)}V{y_scale(y)}" if series.steps else f"L{x_scale(x)} {y_scale(y)}")
     dots = [_dot(x_scale(x), y_scale(y), f"{series.name}: {number_text(y)} at {number_text(x)}") for x, y in points]
-    css = f"stroke{number % COLOURS}"
-    tip = f"<title>{escape(series.name)}</title>"
-    line = f'<path class="line {css}" d="{"".join(commands)}">{tip}</path>'
-    few = series.steps or len(points) == 1
-    return line + (f'<g class="{css.replace("stroke", "fill")}">{"".join(dots)}</g>' if few else "")
+    line = f'<path class="line {line_css(number)}" d="{"".join(commands)}">{tooltip(series.name)}</path>'
+    few = series.steps or len(points) <= DOTTED_POINTS
+    return line + (f'<g class="fill{number % COLOURS}">{"".join(dots)}</g>' if few else "")
 
 
 def _dot(x: float, y: float, tip: str) -> str:
-    return f'<circle cx="{x}" cy="{y}" r="3"><title>{escape(tip)}</title></circle>'
+    return f'<circle cx="{x}" cy="{y}" r="3">{tooltip(tip)}</circle>'
 
 
 def _level(level: Level, scale: Scale) -> str:
     y = scale(level.y)
     line = f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-    return line + _text(WIDTH - RIGHT, y - 4, level.text, "end")
+    return line + text_at(WIDTH - RIGHT, y - 4, level.text, "end")
 
 
 def _mark(mark: Mark, scale: Scale, bottom: float) -> str:
     x = scale(mark.x)
-    tip = f"<title>{escape(mark.text)} at {number_text(mark.x)}</title>"
+    tip = tooltip(f"{mark.text} at {number_text(mark.x)}")
     flag = f'<path class="flag" d="M{x} {TOP - 8}h10l-3 4l3 4h-10z">{tip}</path>'
     return f'<line class="mark" x1="{x}" x2="{x}" y1="{TOP - 8}" y2="{bottom}">{tip}</line>{flag}'
 
@@ -203,27 +187,14 @@ def _mark(mark: Mark, scale: Scale, bottom: float) -> str:
 def _mark_text(mark: Mark, scale: Scale, row: int) -> str:
     x, y = scale(mark.x), TOP + 2 + MARK_ROW_HEIGHT * row
     left = x < (scale.begin_px + scale.end_px) / 2
-    return _text(x + 14 if left else x - 4, y, mark.text, "start" if left else "end")
+    return text_at(x + 14 if left else x - 4, y, mark.text, "start" if left else "end")
 
 
 def _lane(lane: Lane, y: float, scale: Scale) -> str:
-    parts = [_text(LANE_NAME_WIDTH - 8, y + LANE_HEIGHT / 2 + 4, lane.name, "end")]
+    parts = [text_at(LANE_NAME_WIDTH - 8, y + LANE_HEIGHT / 2 + 4, lane.name, "end")]
     for bar in lane.bars:
         x, width = scale(bar.begin), max(1.5, scale(bar.end) - scale(bar.begin))
-        tip = f"<title>{escape(bar.text)}: {number_text(bar.begin)} to {number_text(bar.end)}</title>"
+        tip = tooltip(f"{bar.text}: {number_text(bar.begin)} to {number_text(bar.end)}")
         place = f'x="{x}" y="{y + 4}" width="{round(width, 2)}" height="{LANE_HEIGHT - 8}"'
         parts.append(f'<rect class="bar fill{bar.colour % COLOURS}" {place}>{tip}</rect>')
     return "".join(parts)
-
-
-def _legend(series: Sequence[Series]) -> str:
-    parts = []
-    for number, line in enumerate(series):
-        x = LEFT + 10 + 150 * number
-        parts.append(f'<rect class="fill{number % COLOURS}" x="{x}" y="{TOP}" width="10" height="10"/>')
-        parts.append(_text(x + 14, TOP + 9, line.name, "start"))
-    return "".join(parts)
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text class="label" x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -1,5 +1,6 @@
 """Out-of-fold scores: every clip is predicted by networks that have not seen it, through the kernel's own views."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ Spectrogram = npt.NDArray[np.float16]
 Float64 = npt.NDArray[np.float64]
 
 BATCH_CLIPS = 16
+
+
+class StoppedError(Exception):
+    """The work was told to stop."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +63,38 @@ def validate(
         lwlrap=scores[-1],
         view_gains=tuple(np.diff(scores).tolist()),
     )
+
+
+def mean_logits(
+    member: LoadedMember,
+    spectrograms: Sequence[Spectrogram],
+    most_views: int,
+    title: str | None,
+    stop: threading.Event,
+) -> Float64:
+    """[clips, labels] the mean over the first views of each clip.
+
+    Args:
+        member: the network.
+        spectrograms: each [mels, frames] float16.
+        most_views: how many views of a clip at most.
+        title: shown beside the progress; None for silence.
+        stop: when it is set, the work ends before the next batch.
+
+    Raises:
+        StoppedError: `stop` was set.
+    """
+    config = member.config
+    counts = [len(windows(item.shape[1], config.crop_frames, config.n_mels)) for item in spectrograms]
+    view_counts = np.minimum(counts, most_views)
+    sums = np.zeros((len(spectrograms), config.n_labels))
+    with Progress(title, int(view_counts.sum()), "view") as progress:
+        for view in range(int(view_counts.max(initial=0))):
+            clips = np.flatnonzero(view_counts > view)
+            for first in range(0, len(clips), BATCH_CLIPS):
+                if stop.is_set():
+                    raise StoppedError(title)
+                batch = clips[first : first + BATCH_CLIPS]
+                sums[batch] += look(member, [spectrograms[clip] for clip in batch], view)
+                progress.advance(len(batch))
+    return sums / view_counts[:, None]

@@ -33,6 +33,26 @@ def lwlrap_per_label(truth: npt.NDArray[np.bool_], scores: Scores) -> npt.NDArra
     return means
 
 
+def lwlrap_of_clips(truth: npt.NDArray[np.bool_], scores: Scores) -> npt.NDArray[np.float64]:
+    """[clips] the mean over each clip's own labels; NaN for a clip without labels."""
+    totals, counts = precision_sums(truth, scores)
+    means = np.full(len(truth), np.nan)
+    np.divide(totals, counts, out=means, where=counts > 0)
+    return means
+
+
+def precision_sums(
+    truth: npt.NDArray[np.bool_], scores: Scores
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """For each clip, [clips], the sum of the precisions at its labels, and how many labels it has.
+
+    `lwlrap` is the sum of the first over the sum of the second.
+    """
+    clips, _ = np.nonzero(truth)
+    totals = np.bincount(clips, weights=_precisions(truth, scores)[0], minlength=len(truth)).astype(np.float64)
+    return totals, truth.sum(axis=1)
+
+
 def _precisions(truth: npt.NDArray[np.bool_], scores: Scores) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
     """For each label of each clip, [hits], the precision at its rank and which label it is."""
     clips, labels = np.nonzero(truth)

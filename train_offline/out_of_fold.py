@@ -10,11 +10,13 @@ from kernel_src.backend_names import EXACT
 from kernel_src.errors import KernelError
 from kernel_src.manifest import read_manifest
 from kernel_src.weights import load_member, pick_device
+from train_offline.bootstrap import lwlrap_interval
 from train_offline.curated import CuratedClips
 from train_offline.dataset import CURATED, read_split, read_vocabulary
-from train_offline.evaluate import Validation, validate
+from train_offline.evaluate import Float64, Validation, validate
 from train_offline.metric import lwlrap, lwlrap_per_label
 from train_offline.recipes import SIZES
+from train_offline.spectrogram_cache import SpectrogramCache, default_cache
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,29 @@ class OutOfFoldScore:
     members: dict[str, Validation]
     """By the member's name."""
     lwlrap: float
-    """Over all clips that one of the networks has not seen."""
+    """Over all clips that a fold's networks have not seen; a fold's networks are averaged."""
+    interval: tuple[float, float]
+    """In which 95 % of bootstrap samples of the clips lie."""
     labels: tuple[str, ...]
     per_label: npt.NDArray[np.float64]
     """[labels] lwlrap of each label; NaN where no scored clip has it."""
     counts: npt.NDArray[np.intp]
     """[labels] scored clips with the label."""
+    fnames: tuple[str, ...]
+    """The scored clips."""
+    truth: npt.NDArray[np.bool_]
+    """[clips, labels]"""
+    logits: Float64
+    """[clips, labels] the mean of a fold's networks."""
 
 
-def score_weights(data: Path, weights: Path) -> OutOfFoldScore:
+def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOfFoldScore:
     """Predicts the fold of every member through the kernel's own views.
 
     Args:
         data: the data set that the weights were trained on.
         weights: a weights folder.
+        cache: where spectrograms are kept; None for the user's own cache.
 
     Raises:
         KernelError: data or weights cannot be used, or do not belong together.
@@ -50,14 +61,31 @@ def score_weights(data: Path, weights: Path) -> OutOfFoldScore:
         raise KernelError(f"{weights}: was trained on other clips than those of {data}; give the data that it is from")
     size = SIZES[created_with["size"]]
     device = pick_device()
-    withheld_share = created_with.get("withheld_share", 0.0)
-    curated = CuratedClips.of(split, size.frontend, size.n_folds, created_with["seed"], withheld_share)
-    results, logits, targets = {}, [], []
+    curated = CuratedClips.of(
+        split,
+        size.frontend,
+        size.n_folds,
+        created_with["seed"],
+        withheld_share=created_with.get("withheld_share", 0.0),
+        cache=SpectrogramCache(cache or default_cache()),
+    )
+    results: dict[str, Validation] = {}
+    logits_of_fold: dict[int, list[Float64]] = {}
     for member in manifest.members:
         unseen = curated.unseen_by(member.fold)
         network = load_member(weights, member, len(labels), device, backend=EXACT)
         results[member.id] = validate(network, unseen.spectrograms, unseen.targets, member.id)
-        logits.append(results[member.id].logits)
-        targets.append(unseen.targets)
-    truth, scores = np.concatenate(targets), np.concatenate(logits)
-    return OutOfFoldScore(results, lwlrap(truth, scores), labels, lwlrap_per_label(truth, scores), truth.sum(axis=0))
+        logits_of_fold.setdefault(member.fold, []).append(results[member.id].logits)
+    truth = np.concatenate([curated.unseen_by(fold).targets for fold in logits_of_fold])
+    scores = np.concatenate([np.mean(logits, axis=0) for logits in logits_of_fold.values()])
+    return OutOfFoldScore(
+        members=results,
+        lwlrap=lwlrap(truth, scores),
+        interval=lwlrap_interval(truth, scores),
+        labels=labels,
+        per_label=lwlrap_per_label(truth, scores),
+        counts=truth.sum(axis=0),
+        fnames=tuple(fname for fold in logits_of_fold for fname in curated.unseen_by(fold).fnames),
+        truth=truth,
+        logits=scores,
+    )

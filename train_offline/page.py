@@ -20,11 +20,13 @@ th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px s
 td:first-child { white-space: nowrap; }
 svg { display: block; width: 100%; height: auto; }
 svg .label { font: 12px system-ui, sans-serif; fill: var(--soft); }
+svg .small { font-size: 9px; } svg .strong { fill: var(--ink); }
 svg .axis { stroke: var(--soft); } svg .grid { stroke: var(--faint); }
-svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
+svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dashed { stroke-dasharray: 5 3; }
 svg .level { stroke: var(--bad); stroke-dasharray: 6 4; stroke-width: 1.5; }
 svg .mark { stroke: var(--soft); stroke-dasharray: 2 3; } svg .flag { fill: var(--soft); }
-svg .bar { stroke: var(--paper); stroke-width: .5; }
+svg .bar, svg .cell { stroke: var(--paper); stroke-width: .5; }
+svg .whisker { fill: none; stroke: var(--ink); stroke-width: 1.2; } svg .frame { fill: none; stroke: var(--faint); }
 .fill0 { fill: var(--c0); } .fill1 { fill: var(--c1); } .fill2 { fill: var(--c2); }
 .fill3 { fill: var(--c3); } .fill4 { fill: var(--c4); } .fill5 { fill: var(--c5); }
 .stroke0 { stroke: var(--c0); } .stroke1 { stroke: var(--c1); } .stroke2 { stroke: var(--c2); }

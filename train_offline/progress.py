@@ -14,18 +14,19 @@ class Progress:
     """Counts work done; use it as a context manager.
 
     Args:
-        what: what is being done, at most a few words.
+        what: what is being done, at most a few words; None to say nothing.
         total: how many units of work there are.
         unit: what a unit is called, in the singular.
     """
 
-    def __init__(self, what: str, total: int, unit: str) -> None:
+    def __init__(self, what: str | None, total: int, unit: str) -> None:
         self._what = what
         self._total = total
         self._unit = unit
         self._done = 0
         self._began_s = self._told_s = time.monotonic()
-        self._bar = tqdm(desc=what, total=total, unit=f" {unit}", disable=None, file=sys.stderr, leave=False)
+        disable = None if what else True  # None: only where there is no terminal
+        self._bar = tqdm(desc=what, total=total, unit=f" {unit}", disable=disable, file=sys.stderr, leave=False)
 
     def advance(self, units: int = 1, note: str = "") -> None:
         """Notes that `units` more are done; `note` says what is worth knowing at this point."""
@@ -33,7 +34,7 @@ class Progress:
         if not self._bar.disable:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(units)
-        elif time.monotonic() - self._told_s > LINE_EVERY_S:
+        elif self._what and time.monotonic() - self._told_s > LINE_EVERY_S:
             self._told_s = time.monotonic()
             self._tell(note)
 
@@ -51,7 +52,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.close()
-        if error is None:
+        if error is None and self._what:
             seconds_s = time.monotonic() - self._began_s
             count = f"{self._done} {self._unit}{'' if self._done == 1 else 's'}"
             print(f"{self._what}: {count} in {seconds_s:.1f} s", file=sys.stderr, flush=True)

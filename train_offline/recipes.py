@@ -1,9 +1,58 @@
 """How to train, by name (recipes), and how much of it, by name (sizes)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from kernel_src.frontend import FrontendConfig
 from kernel_src.model import ModelConfig
+from train_offline.noisy_pick import PickSettings
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to the crops of a batch."""
+
+    max_zoom: float = 1.1
+    """Crops are enlarged by up to this factor, around a random place."""
+    max_warp: float = 0.05
+    """Crops are seen in perspective: their corners move by up to this share of the size."""
+    mixing: Literal["average", "maximum"] = "average"
+    """Two clips are averaged, labels too (mixup); or the louder wins at each point, with the labels of both."""
+    mixed_share: float = 1.0
+    """The share of clips that are mixed with another one."""
+    mixup_alpha: float = 0.4
+    """Averages have a weight from Beta(alpha, alpha)."""
+    masks: int = 0
+    """Bands of mels and stretches of frames that are blanked (SpecAugment), so many each way."""
+    mask_share: float = 0.15
+    """The largest share of the mels or frames that one of them takes."""
+
+
+@dataclass(frozen=True)
+class NoisyUse:
+    """How a stage uses the noisy split."""
+
+    pick: PickSettings | None
+    """Which clips; None for all."""
+    weight: float
+    """What a noisy clip counts beside a curated one."""
+    soft_share: float = 0.0
+    """How much of a noisy clip's target is what the last stage's network says instead of its label."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training of a fold's network; it goes on from the stage before."""
+
+    name: str
+    epochs_share: float
+    """How long, as a share of the size's epochs. In every stage an epoch is as many steps as curated clips fill."""
+    peak_learning_rate: float
+    """The top of the one-cycle schedule."""
+    noisy: NoisyUse | None = None
+    """None for curated clips alone."""
+    exported: bool = True
+    """Whether its network becomes a member of the ensemble."""
 
 
 @dataclass(frozen=True)
@@ -11,24 +60,25 @@ class Recipe:
     """How a network is trained."""
 
     name: str
-
-    mixup_alpha: float
-    """Two clips are mixed with a weight from Beta(alpha, alpha); 0 for none."""
-    max_zoom: float
-    """Crops are enlarged by up to this factor, around a random place."""
-    max_warp: float
-    """Crops are seen in perspective: their corners move by up to this share of the size."""
-
-    peak_learning_rate: float
-    """The top of the one-cycle schedule."""
-    warm_up_share: float
-    """The share of all steps in which the learning rate rises."""
-    weight_decay: float
+    stages: tuple[Stage, ...]
+    augmentation: Augmentation = Augmentation()
+    padding: Literal["silence", "repeat"] = "silence"
+    """What follows a clip that is shorter than a crop."""
+    lsep_share: float = 0.0
+    """How much of the ranking loss is added to the binary cross-entropy."""
+    warm_up_share: float = 0.3
+    """The share of a stage's steps in which the learning rate rises."""
+    weight_decay: float = 0.01
     """AdamW's."""
-    averaged_share: float
-    """The share of all steps, at the end, whose weights are averaged into the network that is kept."""
-    average_decay: float
+    averaged_share: float = 0.25
+    """The share of a stage's steps, at the end, whose weights are averaged into the network that is kept."""
+    average_decay: float = 0.99
     """Of the exponential average over these steps."""
+
+    @property
+    def uses_noisy(self) -> bool:
+        """Whether any stage wants the noisy split."""
+        return any(stage.noisy for stage in self.stages)
 
 
 @dataclass(frozen=True)
@@ -49,9 +99,10 @@ class Size:
 
     n_folds: int
     epochs: int
+    """Of a stage whose share is 1."""
     batch_clips: int
 
-    def model(self, n_labels: int) -> ModelConfig:
+    def model(self, n_labels: int, padding: Literal["silence", "repeat"] = "silence") -> ModelConfig:
         """The network's settings for a vocabulary."""
         return ModelConfig(
             n_labels=n_labels,
@@ -59,22 +110,34 @@ class Size:
             crop_frames=self.crop_frames,
             width=self.width,
             depth=self.depth,
+            padding=padding,
         )
 
 
+CURATED_STAGE = "curated"
+NOISY_STAGE = "noisy"
+
+AGREED = PickSettings(clips_per_label=50, threshold=0.33)
+"""The silver solution's pick."""
+
 SILVER = Recipe(
     name="silver",
-    mixup_alpha=0.4,
-    max_zoom=1.1,
-    max_warp=0.05,
-    peak_learning_rate=3e-3,
-    warm_up_share=0.3,
-    weight_decay=0.01,
-    averaged_share=0.25,
-    average_decay=0.99,
+    stages=(
+        Stage(CURATED_STAGE, epochs_share=1.0, peak_learning_rate=3e-3),
+        Stage(NOISY_STAGE, epochs_share=0.5, peak_learning_rate=3e-4, noisy=NoisyUse(AGREED, weight=0.5)),
+    ),
 )
 
-RECIPES = {recipe.name: recipe for recipe in (SILVER,)}
+# Each difference from silver is tried in LOG.md.
+BEST = replace(
+    SILVER,
+    name="best",
+    padding="repeat",
+    lsep_share=0.02,
+    augmentation=Augmentation(mixing="maximum", mixed_share=0.6, masks=2),
+)
+
+RECIPES = {recipe.name: recipe for recipe in (SILVER, BEST)}
 
 DEMO = Size(
     name="demo",

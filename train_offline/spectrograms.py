@@ -1,6 +1,7 @@
-"""The spectrograms of a split, made by the runtime's own frontend on all cores."""
+"""The spectrograms of a split, made by the runtime's own frontend on all cores and kept in a cache on disk."""
 
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,37 +14,51 @@ from kernel_src.errors import ClipError, KernelError
 from kernel_src.frontend import FrontendConfig, spectrogram
 from train_offline.dataset import Split
 from train_offline.progress import Progress
+from train_offline.spectrogram_cache import CachedSpectrograms, SpectrogramCache
+from train_offline.spectrogram_table import SpectrogramTable
 
 Spectrogram = npt.NDArray[np.float16]
 
+AT_A_TIME = 256
+"""Clips that are worked on before their results are written: this bounds the memory."""
 
-def spectrograms_of(split: Split, config: FrontendConfig) -> tuple[Split, list[Spectrogram]]:
-    """Computes all spectrograms; clips that cannot be used are named on stderr and left out.
+
+def spectrograms_of(split: Split, config: FrontendConfig, cache: SpectrogramCache) -> tuple[Split, CachedSpectrograms]:
+    """All spectrograms of a split; clips that cannot be used are named on stderr and left out.
 
     Args:
         split: the clips.
         config: the settings of the spectrograms.
+        cache: where they are kept from one training to the next.
 
     Returns:
-        The split without unusable clips, and for each of its clips a spectrogram, [mels, frames] float16.
+        The split without unusable clips, and the spectrograms of those that are left.
 
     Raises:
-        KernelError: not one clip can be used.
+        KernelError: not one clip can be used, or the cache cannot be written.
     """
+    cached = cache.get_or_make(split, config, lambda: _make_all(split, config))
+    for failure in cached.failures:
+        print(f"{failure}; left out of the training", file=sys.stderr)
+    if not cached.usable.any():
+        raise KernelError(f"{split.folder}: none of {len(split.fnames)} clips can be used; see the lines above")
+    return split.subset(cached.usable), cached
+
+
+def _make_all(split: Split, config: FrontendConfig) -> Iterator[Spectrogram | ClipError]:
     with (
         ThreadPoolExecutor(usable_cpus()) as pool,
         Progress(f"spectrograms of {split.name}", len(split.fnames), "clip") as progress,
     ):
-        made = []
-        for result in pool.map(lambda path: _make(path, config), split.paths()):
-            made.append(result)
-            progress.advance()
-    for failure in (result for result in made if isinstance(result, ClipError)):
-        print(f"{failure}; left out of the training", file=sys.stderr)
-    usable = np.array([not isinstance(result, ClipError) for result in made])
-    if not usable.any():
-        raise KernelError(f"{split.folder}: none of {len(made)} clips can be used; see the lines above")
-    return split.subset(usable), [result for result in made if not isinstance(result, ClipError)]
+        for paths in _groups(split.paths()):
+            for result in pool.map(lambda path: _make(path, config), paths):
+                yield result
+                progress.advance()
+
+
+def _groups(paths: list[Path]) -> Iterator[list[Path]]:
+    for first in range(0, len(paths), AT_A_TIME):
+        yield paths[first : first + AT_A_TIME]
 
 
 def _make(path: Path, config: FrontendConfig) -> Spectrogram | ClipError:
@@ -53,9 +68,13 @@ def _make(path: Path, config: FrontendConfig) -> Spectrogram | ClipError:
         return error
 
 
-def mean_and_std(spectrograms: list[Spectrogram]) -> tuple[float, float]:
+def mean_and_std(spectrograms: SpectrogramTable) -> tuple[float, float]:
     """Mean and standard deviation over all bands and frames of all clips."""
-    count = sum(item.size for item in spectrograms)
-    mean = sum(float(item.sum(dtype=np.float64)) for item in spectrograms) / count
-    variance = sum(float(np.square(item.astype(np.float32) - mean).sum(dtype=np.float64)) for item in spectrograms)
-    return mean, float(np.sqrt(variance / count))
+    count, total, squares = 0, 0.0, 0.0
+    for item in spectrograms:
+        values = item.astype(np.float64)
+        count += values.size
+        total += float(values.sum())
+        squares += float(np.square(values).sum())
+    mean = total / count
+    return mean, float(np.sqrt(max(squares / count - mean**2, 0.0)))

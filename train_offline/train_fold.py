@@ -1,183 +1,157 @@
-"""Trains one network on the clips of all folds but one."""
+"""Trains one fold through all stages of a recipe. It is a plain function of its job: others may call it anywhere."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from kernel_src.errors import KernelError
+from kernel_src.manifest import Member
 from kernel_src.model import SEDenseNet
-from train_offline.augment import mixup, random_crops, zoom_and_warp
-from train_offline.progress import Progress
-from train_offline.recipes import Recipe, Size
+from kernel_src.weights import LoadedMember
+from train_offline.batches import Normalisation, Source, TrainingSet
+from train_offline.checkpoints import Checkpoint
+from train_offline.curated import CuratedClips, NoisyClips
+from train_offline.evaluate import Validation, mean_logits, validate
+from train_offline.metric import lwlrap
+from train_offline.noisy_pick import pick_balanced
+from train_offline.recipes import NoisyUse, Recipe, Size, Stage
 from train_offline.spectrograms import mean_and_std
+from train_offline.train_network import TrainedNetwork, Watch, new_network, train_network
+from train_offline.training_log import EpochLog, write_out_of_fold, write_picks
+from train_offline.weights_folder import WeightsFolder
 
-Spectrogram = npt.NDArray[np.float16]
-
-
-_INITIALISING = threading.Lock()
-
-
-class StoppedError(Exception):
-    """The training was told to stop."""
+PICK_VIEWS = 4
+"""Views of a noisy clip that are averaged before it is picked: 16 s of it, end to end."""
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """What a network learns from."""
+class FoldJob:
+    """All that the training of one fold needs."""
 
-    fnames: Sequence[str]
-    spectrograms: Sequence[Spectrogram]
-    """Each [mels, frames] float16."""
-    targets: npt.NDArray[np.bool_]
-    """[clips, labels]"""
-
-
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """A network, and how its input is normalised."""
-
-    model: SEDenseNet
-    """In evaluation mode, on the CPU."""
-    mean: float
-    std: float
-
-
-def train_network(
-    clips: TrainingSet,
-    *,
-    recipe: Recipe,
-    size: Size,
-    seed: int,
-    device: torch.device,
-    title: str,
-    stop: threading.Event | None = None,
-) -> TrainedNetwork:
-    """Trains from scratch and returns the average of the last steps' weights.
-
-    Nothing is chosen on a validation fold, so the fold's score is an honest one.
-
-    Args:
-        clips: the training clips alone; the validation fold must not be among them.
-        recipe: how.
-        size: how much.
-        seed: of weights, order and augmentation.
-        device: where.
-        title: shown beside the progress.
-        stop: when it is set, training ends before the next step.
-
-    Raises:
-        StoppedError: `stop` was set.
-        KernelError: the loss is not finite, or there are too few clips for a batch.
-    """
-    n_clips = len(clips.spectrograms)
-    batch_clips = min(size.batch_clips, n_clips)
-    if batch_clips < 2:
-        raise KernelError(f"{title}: {n_clips} clips to train on; expected at least 2")
-    mean, std = mean_and_std(list(clips.spectrograms))
-    with _INITIALISING:  # the global generator belongs to all threads
-        torch.manual_seed(seed)
-        model = SEDenseNet(size.model(clips.targets.shape[1])).to(device)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    steps = size.epochs * (n_clips // batch_clips)
-    loop = _Loop(model, recipe, steps, device)
-    batches = _Batches(clips, recipe, size, batch_clips, seed, mean, std, device)
-    with Progress(title, steps * batch_clips, "clip") as progress:
-        for step, (names, images, targets) in enumerate(batches):
-            if stop is not None and stop.is_set():
-                raise StoppedError(title)
-            loss = loop.step(images, targets)
-            if not np.isfinite(loss):
-                raise KernelError(
-                    f"{title}, step {step}: the loss is {loss} on {', '.join(names)};"
-                    " look at these clips, or lower the recipe's peak_learning_rate"
-                )
-            progress.advance(batch_clips, f"epoch {1 + step * size.epochs // steps} of {size.epochs}, loss {loss:.4f}")
-    return TrainedNetwork(loop.averaged().cpu().eval(), mean, std)
-
-
-@dataclass(frozen=True)
-class _Batches:
-    """Augmented batches, in an order of their own for each epoch; the last part of a batch is left out."""
-
-    clips: TrainingSet
+    fold: int
     recipe: Recipe
     size: Size
-    batch_clips: int
     seed: int
-    mean: float
-    std: float
+    curated: CuratedClips
+    noisy: NoisyClips | None
+    """None where no stage of the recipe wants them."""
+    folder: WeightsFolder
+    """Where networks go, and from where a training goes on."""
     device: torch.device
-
-    def __iter__(self) -> Iterator[tuple[list[str], torch.Tensor, torch.Tensor]]:
-        """Yields file names, images [batch, 1, mels, frames] and targets [batch, labels]."""
-        generator = torch.Generator().manual_seed(self.seed)
-        for epoch in range(self.size.epochs):
-            rng = np.random.default_rng((self.seed, epoch))
-            order = rng.permutation(len(self.clips.spectrograms))
-            for first in range(0, len(order) - self.batch_clips + 1, self.batch_clips):
-                rows = order[first : first + self.batch_clips].tolist()
-                yield [self.clips.fnames[row] for row in rows], *self._augmented(rows, rng, generator)
-
-    def _augmented(
-        self, rows: list[int], rng: np.random.Generator, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        recipe, size = self.recipe, self.size
-        spectrograms = [self.clips.spectrograms[row] for row in rows]
-        images = random_crops(spectrograms, size.crop_frames, size.frontend.silence, rng).to(self.device)
-        targets = torch.from_numpy(self.clips.targets[rows].astype(np.float32)).to(self.device)
-        images = zoom_and_warp((images - self.mean) / self.std, recipe.max_zoom, recipe.max_warp, generator)
-        return mixup(images, targets, recipe.mixup_alpha, rng)
+    checkpoint_every_s: float = 60.0
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends the training before its next step."""
 
 
-class _Loop:
-    """One network, its optimizer, its schedule and its running average."""
+def train_fold(job: FoldJob) -> list[Member]:
+    """Trains the stages that are not there yet, each from the network of the one before.
 
-    def __init__(self, model: SEDenseNet, recipe: Recipe, steps: int, device: torch.device) -> None:
-        self._model = model.train()
-        self._device = device
-        self._optimizer = torch.optim.AdamW(
-            model.parameters(), lr=recipe.peak_learning_rate, weight_decay=recipe.weight_decay, fused=True
-        )
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, recipe.peak_learning_rate, total_steps=steps, pct_start=recipe.warm_up_share
-        )
-        average = get_ema_multi_avg_fn(recipe.average_decay)  # type: ignore[no-untyped-call]
-        self._average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
-        self._average_from = steps - max(1, round(steps * recipe.averaged_share))
-        self._steps_done = 0
-        self._dtype = _fast_dtype(device)
+    No clip of the fold, and no copy of one, reaches the training or the pick: they are taken out first.
 
-    def step(self, images: torch.Tensor, targets: torch.Tensor) -> float:
-        """Learns from one batch; returns its loss."""
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None):
-            logits = self._model(images)
-        loss = F.binary_cross_entropy_with_logits(logits, targets)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        self._schedule.step()
-        if self._steps_done >= self._average_from:
-            self._average.update_parameters(self._model)
-        self._steps_done += 1
-        return float(loss.detach())
+    Returns:
+        The fold's members, in the order of the stages.
 
-    def averaged(self) -> SEDenseNet:
-        """The network with the averaged weights and batch-norm statistics."""
-        module = self._average.module
-        assert isinstance(module, SEDenseNet)
-        return module
+    Raises:
+        StoppedError: `job.stop` was set; what was done so far is kept in a checkpoint.
+        KernelError: the loss is not finite, a file cannot be read or written, or the GPU's memory is too small.
+    """
+    members: list[Member] = []
+    for number, stage in enumerate(job.recipe.stages):
+        member = job.folder.finished(job.fold, stage.name)
+        if member:
+            print(f"{member.id} is there already, out-of-fold lwlrap {member.oof_lwlrap:.4f}; --again trains it anew")
+        else:
+            start = job.folder.network(members[-1]) if members else _new(job)
+            member = _train_stage(job, number, start)
+        members.append(member)
+    return [member for member, stage in zip(members, job.recipe.stages, strict=True) if stage.exported]
 
 
-def _fast_dtype(device: torch.device) -> torch.dtype | None:
-    """bfloat16 where the device computes with it, None for plain float32."""
-    if device.type == "cuda":
-        # is_bf16_supported() counts emulation, which is slow: cards before Ampere have none of their own.
-        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else None
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None  # noqa: SLF001 - the only way to ask
+def _new(job: FoldJob) -> TrainedNetwork:
+    """Random weights; the input is normalised by what the fold's training clips are like."""
+    seen = job.curated.seen_by(job.fold)
+    model = new_network(job.recipe, job.size, seen.targets.shape[1], job.seed)
+    return TrainedNetwork(model, Normalisation(*mean_and_std(seen.spectrograms)))
+
+
+def _train_stage(job: FoldJob, number: int, start: TrainedNetwork) -> Member:
+    stage = job.recipe.stages[number]
+    member_id = f"fold{job.fold}-{stage.name}"
+    seen, unseen = job.curated.seen_by(job.fold), job.curated.unseen_by(job.fold)
+    sources = [Source.of(seen)]
+    if stage.noisy:
+        sources += _noisy_source(job, stage.noisy, start)
+    checkpoint = Checkpoint(
+        job.folder.training_path / f"{member_id}.checkpoint",
+        job.folder.identity(fold=job.fold, stage=stage.name),
+        job.checkpoint_every_s,
+    )
+    log = EpochLog(job.folder.training_path / f"{member_id}.jsonl")
+    score = lambda model: _glance(job, start, model, unseen)  # noqa: E731
+    network = train_network(
+        start,
+        sources,
+        recipe=job.recipe,
+        size=job.size,
+        stage=stage,
+        steps=stage_steps(stage, job.size, len(seen.fnames)),
+        seed=job.seed * len(job.recipe.stages) + number,
+        device=job.device,
+        watch=Watch(f"fold {job.fold} {stage.name}", log, checkpoint, score, job.stop),
+    )
+    validation = _validate(job, network, unseen)
+    write_out_of_fold(job.folder.path, member_id, unseen, validation.logits)
+    member = job.folder.save(network, job.size.frontend, fold=job.fold, stage=stage, score=validation)
+    checkpoint.remove()
+    print(f"{member.id}: out-of-fold lwlrap {validation.lwlrap:.4f} on {len(unseen.fnames)} clips")
+    return member
+
+
+def stage_steps(stage: Stage, size: Size, n_curated: int) -> int:
+    """How many batches a stage has: as many as its epochs over the curated clips, whatever else it learns from."""
+    return max(1, round(stage.epochs_share * size.epochs * max(1, n_curated // size.batch_clips)))
+
+
+def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[Source]:
+    """The noisy clips that a stage learns from, chosen by this fold's network alone."""
+    assert job.noisy is not None, "a recipe with noisy stages comes with the noisy split"
+    noisy = job.noisy.without(job.curated.hidden_from(job.fold))
+    clips = np.arange(len(noisy.fnames))
+    targets = noisy.targets.astype(np.float32)
+    if use.pick or use.soft_share:
+        member = _as_member(job, network)
+        logits = mean_logits(member, noisy.spectrograms, PICK_VIEWS, f"fold {job.fold} noisy clips", job.stop)
+        network.model.cpu()
+        if use.pick:
+            picks = pick_balanced(noisy.targets, logits, use.pick)
+            write_picks(job.folder.path, job.fold, picks, noisy, job.curated.split.labels)
+            print(f"fold {job.fold}: {len(picks)} of {len(clips)} noisy clips picked")
+            clips = np.array(sorted(pick.clip for pick in picks), np.intp)
+        said = 1 / (1 + np.exp(-logits))
+        targets = ((1 - use.soft_share) * targets + use.soft_share * said).astype(np.float32)
+    if not len(clips):
+        return []
+    fnames = [noisy.fnames[clip] for clip in clips.tolist()]
+    return [Source(fnames, noisy.spectrograms.subset(clips), targets[clips], use.weight)]
+
+
+def _as_member(job: FoldJob, network: TrainedNetwork) -> LoadedMember:
+    """The network as the kernel would have it."""
+    model = network.model.to(job.device).eval()
+    normalisation = network.normalisation
+    return LoadedMember("", model, job.size.frontend, normalisation.mean, normalisation.std, oof_lwlrap=None)
+
+
+def _validate(job: FoldJob, network: TrainedNetwork, unseen: TrainingSet) -> Validation:
+    """What a network makes of the fold that it has not been trained on."""
+    title = f"fold {job.fold} out-of-fold score"
+    result = validate(_as_member(job, network), unseen.spectrograms, unseen.targets, title)
+    network.model.cpu()
+    return result
+
+
+def _glance(job: FoldJob, start: TrainedNetwork, model: SEDenseNet, unseen: TrainingSet) -> float:
+    """Lwlrap of the first view of each clip of the fold, to be watched."""
+    member = _as_member(job, TrainedNetwork(model, start.normalisation))
+    return lwlrap(unseen.targets, mean_logits(member, unseen.spectrograms, 1, title=None, stop=job.stop))

@@ -11,17 +11,14 @@ import torch
 
 from kernel_src.cpus import usable_cpus
 from kernel_src.errors import KernelError
-from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Member
-from kernel_src.weights import LoadedMember, device_name, pick_device
-from train_offline.curated import CuratedClips
-from train_offline.dataset import CURATED, read_split, read_vocabulary
-from train_offline.evaluate import Validation, validate
+from kernel_src.weights import device_name, pick_device
+from train_offline.curated import CuratedClips, NoisyClips
+from train_offline.dataset import CURATED, NOISY, read_split, read_vocabulary
 from train_offline.recipes import Recipe, Size
-from train_offline.train_fold import TrainedNetwork, TrainingSet, train_network
+from train_offline.spectrogram_cache import SpectrogramCache, default_cache
+from train_offline.train_fold import FoldJob, train_fold
 from train_offline.weights_folder import WeightsFolder
-
-CURATED_STAGE = "curated"
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,10 @@ class TrainingSettings:
     """The share of curated clips that no fold sees, by which a whole ensemble can be judged."""
     again: bool = False
     """Whether to train anew what is there already."""
+    cache: Path | None = None
+    """Where spectrograms are kept; None for the user's own cache."""
+    checkpoint_every_s: float = 60.0
+    """How much work may be lost when the power goes."""
 
 
 def train(settings: TrainingSettings) -> tuple[Member, ...]:
@@ -49,88 +50,63 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
     Raises:
         KernelError: the data cannot be used, a fold does not exist, or the output folder belongs to another training.
     """
-    size = settings.size
+    size, recipe = settings.size, settings.recipe
     folds = settings.folds or tuple(range(size.n_folds))
     if wrong := [fold for fold in folds if not 0 <= fold < size.n_folds]:
         raise KernelError(f"--folds: there is no fold {wrong[0]}; size {size.name} has folds 0 to {size.n_folds - 1}")
     labels = read_vocabulary(settings.data)
     split = read_split(settings.data, CURATED, labels)
+    noisy_split = read_split(settings.data, NOISY, labels) if recipe.uses_noisy else None
     device = pick_device()
-    print(f"{len(split.fnames)} clips, {len(labels)} labels; training on {device_name(device)}")
+    noisy_text = f" and {len(noisy_split.fnames)} noisy ones" if noisy_split else ""
+    print(f"{len(split.fnames)} clips{noisy_text}, {len(labels)} labels; training on {device_name(device)}")
 
-    created_with = {"recipe": settings.recipe.name, "size": size.name, "seed": settings.seed, "data": split.digest}
-    created_with |= {"epochs": size.epochs, "withheld_share": settings.withheld_share}
+    created_with = {"recipe": recipe.name, "size": size.name, "seed": settings.seed, "data": split.digest}
+    created_with |= {"epochs": size.epochs, "batch_clips": size.batch_clips, "withheld_share": settings.withheld_share}
+    created_with["noisy_data"] = noisy_split.digest if noisy_split else None
     folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
-    curated = CuratedClips.of(split, size.frontend, size.n_folds, settings.seed, settings.withheld_share)
-    todo = [fold for fold in folds if not _is_finished(folder, fold)]
-    if todo:
-        _side_by_side(_FoldTraining(settings, folder, curated, device, threading.Event()), todo)
+    cache = SpectrogramCache(settings.cache or default_cache())
+    curated = CuratedClips.of(
+        split, size.frontend, size.n_folds, settings.seed, withheld_share=settings.withheld_share, cache=cache
+    )
+    noisy = NoisyClips.of(noisy_split, size.frontend, cache) if noisy_split else None
+    stop = threading.Event()
+    jobs = [
+        FoldJob(
+            fold=fold,
+            recipe=recipe,
+            size=size,
+            seed=settings.seed * 1000 + fold,
+            curated=curated,
+            noisy=noisy,
+            folder=folder,
+            device=device,
+            checkpoint_every_s=settings.checkpoint_every_s,
+            stop=stop,
+        )
+        for fold in folds
+    ]
+    _side_by_side(jobs)
     return folder.members
 
 
-def _is_finished(folder: WeightsFolder, fold: int) -> bool:
-    done = folder.finished(fold, CURATED_STAGE)
-    if done:
-        print(f"{done.id} is there already, out-of-fold lwlrap {done.oof_lwlrap:.4f}; --again trains it anew")
-    return done is not None
-
-
-@dataclass(frozen=True)
-class _FoldTraining:
-    """All stages of a fold."""
-
-    settings: TrainingSettings
-    folder: WeightsFolder
-    curated: CuratedClips
-    device: torch.device
-    stop: threading.Event
-    """Ends the training before its next step."""
-
-    def run(self, fold: int) -> None:
-        recipe, size = self.settings.recipe, self.settings.size
-        network = train_network(
-            self.curated.seen_by(fold),
-            recipe=recipe,
-            size=size,
-            seed=self.settings.seed * 1000 + fold,
-            device=self.device,
-            title=f"fold {fold}",
-            stop=self.stop,
-        )
-        unseen = self.curated.unseen_by(fold)
-        score = _score(network, size.frontend, unseen, self.device)
-        saved = self.folder.save(network, size.frontend, fold=fold, stage=CURATED_STAGE, score=score)
-        print(f"{saved.id}: out-of-fold lwlrap {score.lwlrap:.4f} on {len(unseen.fnames)} clips")
-        # A recipe's noisy stages belong here: predict the noisy split with this fold's network alone, pick the
-        # clips that it agrees with, train on both splits, and save the result as a further stage of the same fold.
-
-
-def _side_by_side(training: _FoldTraining, folds: list[int]) -> None:
+def _side_by_side(jobs: list[FoldJob]) -> None:
     """Trains folds side by side on CPU cores, one after the other on a GPU.
 
     A core for each fold does more than all cores for one: threads that share a network wait for each other after
     every operation, and when a neighbour takes a core, for the neighbour too.
     """
-    at_a_time = min(len(folds), usable_cpus()) if training.device.type == "cpu" else 1
+    at_a_time = min(len(jobs), usable_cpus()) if jobs[0].device.type == "cpu" else 1
     torch.set_num_threads(max(1, usable_cpus() // at_a_time))
     with ThreadPoolExecutor(at_a_time, thread_name_prefix="fold") as pool:
-        futures = [pool.submit(training.run, fold) for fold in folds]
+        futures = [pool.submit(train_fold, job) for job in jobs]
         try:
             for future in as_completed(futures):
                 future.result()
         except BaseException:
-            training.stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            jobs[0].stop.set()  # the others keep where they are in their checkpoints, and end
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _score(network: TrainedNetwork, frontend: FrontendConfig, unseen: TrainingSet, device: torch.device) -> Validation:
-    """What a network makes of the fold that it has not been trained on."""
-    model = network.model.to(device)
-    member = LoadedMember("", model, frontend, network.mean, network.std, oof_lwlrap=None)
-    result = validate(member, unseen.spectrograms, unseen.targets, "out-of-fold score")
-    model.cpu()
-    return result
 
 
 def _priors(targets: npt.NDArray[np.bool_]) -> tuple[float, ...]:

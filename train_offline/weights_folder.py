@@ -1,6 +1,8 @@
 """Writes weights/: a network is saved as soon as its fold is done, and the manifest always names what is there."""
 
+import json
 import platform
+import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -8,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
+from torch.utils.flop_counter import FlopCounterMode
 
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import MANIFEST_NAME, Manifest, Member, read_manifest, sha256_of, write_manifest
+from kernel_src.model import SEDenseNet
+from kernel_src.weights import load_member
+from train_offline.batches import Normalisation
 from train_offline.evaluate import Validation
-from train_offline.train_fold import TrainedNetwork
+from train_offline.recipes import Stage
+from train_offline.train_network import TrainedNetwork
+from train_offline.training_log import FOLDER_NAME, gather_out_of_fold
+from train_offline.whole_files import write_whole
 
 VERSION_KEY = "versions"
 
@@ -48,49 +57,84 @@ class WeightsFolder:
         self._manifest = Manifest(labels, priors, members=(), created_with={**created_with, VERSION_KEY: versions})
         if path.exists() and not path.is_dir():
             raise KernelError(f"{path}: is not a folder; choose another --out")
-        if (path / MANIFEST_NAME).exists() and not again:
-            self._go_on_from(read_manifest(path))
+        self._steps = self._manifest
+        if again:
+            shutil.rmtree(self.training_path, ignore_errors=True)
+        else:
+            self._steps = self._kept_in(self.training_path)
+            self._manifest = self._kept_in(path)
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """What is saved so far."""
+        """What is saved so far for the ensemble."""
         return self._manifest.members
+
+    @property
+    def training_path(self) -> Path:
+        """What the kernel ignores: logs, checkpoints, networks that are only steps on the way."""
+        return self.path / FOLDER_NAME
+
+    def identity(self, **which: object) -> str:
+        """Names one part of this training, so that it is not mixed up with another's."""
+        mine = {key: value for key, value in self._manifest.created_with.items() if key != VERSION_KEY}
+        return json.dumps({**mine, **which}, sort_keys=True)
 
     def finished(self, fold: int, stage: str) -> Member | None:
         """The member of a fold and stage, if it is saved already."""
-        return next((item for item in self.members if (item.fold, item.stage) == (fold, stage)), None)
+        saved = (*self._manifest.members, *self._steps.members)
+        return next((item for item in saved if (item.fold, item.stage) == (fold, stage)), None)
+
+    def network(self, member: Member) -> TrainedNetwork:
+        """A saved network.
+
+        Raises:
+            KernelError: its file is missing or damaged.
+        """
+        folder = self.path if member in self._manifest.members else self.training_path
+        loaded = load_member(folder, member, len(self._manifest.labels), torch.device("cpu"))
+        return TrainedNetwork(loaded.model, Normalisation(member.mean, member.std))
 
     def save(
-        self, network: TrainedNetwork, frontend: FrontendConfig, *, fold: int, stage: str, score: Validation
+        self, network: TrainedNetwork, frontend: FrontendConfig, *, fold: int, stage: Stage, score: Validation
     ) -> Member:
-        """Saves one network and names it in the manifest."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        name = f"fold{fold}-{stage}"
-        file = self.path / f"{name}.safetensors"
-        part = file.with_suffix(".part")
-        save_file({key: value.contiguous() for key, value in network.model.state_dict().items()}, part)
-        part.replace(file)
+        """Saves one network and names it in the manifest.
+
+        Raises:
+            KernelError: there is no room; what was there is still there.
+        """
+        folder = self.path if stage.exported else self.training_path
+        name = f"fold{fold}-{stage.name}"
+        file = folder / f"{name}.safetensors"
+        write_whole(file, save({key: value.contiguous() for key, value in network.model.state_dict().items()}))
         member = Member(
             id=name,
             file=file.name,
             sha256=sha256_of(file),
             fold=fold,
-            stage=stage,
+            stage=stage.name,
             frontend=asdict(frontend),
             model=asdict(network.model.config),
-            mean=network.mean,
-            std=network.std,
+            mean=network.normalisation.mean,
+            std=network.normalisation.std,
             oof_lwlrap=score.lwlrap,
             view_gains=score.view_gains,
+            pass_cost=multiplications_of(network.model) / 1e6,
         )
         with self._lock:
-            others = [item for item in self.members if item.id != name]
-            members = sorted([*others, member], key=lambda item: (item.fold, item.stage))
-            self._manifest = replace(self._manifest, members=tuple(members))
-            write_manifest(self.path, self._manifest)
+            if stage.exported:
+                self._manifest = _with_member(self._manifest, member)
+                write_manifest(self.path, self._manifest)
+                folds = {item.id: item.fold for item in self.members}
+                gather_out_of_fold(self.path, folds, self._manifest.labels)
+            else:
+                self._steps = _with_member(self._steps, member)
+                write_manifest(self.training_path, self._steps)
         return member
 
-    def _go_on_from(self, old: Manifest) -> None:
+    def _kept_in(self, folder: Path) -> Manifest:
+        return self._go_on_from(read_manifest(folder)) if (folder / MANIFEST_NAME).exists() else self._manifest
+
+    def _go_on_from(self, old: Manifest) -> Manifest:
         mine = {key: value for key, value in self._manifest.created_with.items() if key != VERSION_KEY}
         theirs = {key: value for key, value in old.created_with.items() if key != VERSION_KEY}
         if mine != theirs or old.labels != self._manifest.labels:
@@ -99,4 +143,17 @@ class WeightsFolder:
                 f"{self.path}: holds the weights of another training ({', '.join(differing)} differ);"
                 " choose another --out, or replace them with --again"
             )
-        self._manifest = replace(self._manifest, members=old.members)
+        return replace(self._manifest, members=old.members)
+
+
+def _with_member(manifest: Manifest, member: Member) -> Manifest:
+    others = [item for item in manifest.members if item.id != member.id]
+    return replace(manifest, members=tuple(sorted([*others, member], key=lambda item: (item.fold, item.stage))))
+
+
+def multiplications_of(model: SEDenseNet) -> int:
+    """Multiplications of one window."""
+    window = torch.zeros(1, 1, model.config.n_mels, model.config.crop_frames)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(window)
+    return int(counter.get_total_flops()) // 2

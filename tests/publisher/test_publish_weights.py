@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from kernel_src.manifest import read_manifest, sha256_of, write_manifest
 from sample_data import make_weights
+from train_offline.model_card import write_model_card
 
 
 def test_new_weights_become_a_private_data_set_with_card_and_licence(
@@ -27,6 +28,30 @@ def test_new_weights_become_a_private_data_set_with_card_and_licence(
         assert files[name] == (project / "weights" / name).read_bytes()
     assert "0.6000" in files["README.md"].decode()
     assert "is ready" in run.out
+
+
+def test_the_card_beside_the_weights_goes_up_with_what_was_written_on_it(
+    publish: Publish, kaggle: KaggleServer, project: Path
+) -> None:
+    weights = project / "weights"
+    card = write_model_card(weights, read_manifest(weights))
+    card.write_text(card.read_text() + "\nTrained on the train to Kyoto.\n")
+    assert publish("weights").exit_code == 0
+    sent = kaggle.state.datasets["tester/tiny-weights"].versions[0]["README.md"].decode()
+    assert sent.startswith("# Tiny weights\n")
+    assert "the train to Kyoto" in sent
+    assert sent.count("## Licence\n\nCC-BY-4.0") == 1
+
+
+def test_a_card_of_other_weights_stays_here(publish: Publish, kaggle: KaggleServer, project: Path) -> None:
+    weights = project / "weights"
+    card = write_model_card(weights, read_manifest(weights))
+    card.write_text(card.read_text() + "\nOf last week.\n")
+    make_weights(weights, n_members=3)
+    assert publish("weights").exit_code == 0
+    sent = kaggle.state.datasets["tester/tiny-weights"].versions[0]["README.md"].decode()
+    assert "Of last week" not in sent
+    assert "fold2-curated" in sent
 
 
 def test_unchanged_weights_are_not_uploaded_again(publish: Publish, uploaded: KaggleServer) -> None:

@@ -1,16 +1,11 @@
 """The report, opened in a real browser without a network."""
 
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from browser import look_at
 from simulated import make_data, run_simulator
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER_S = 60
 
 # A small stand-in for the runtime: the same events, some of them, and submissions that get better.
 NOTES_EVENTS = """
@@ -44,25 +39,6 @@ emit("run_ended", reason="the time is up")
 log.write('{"t_s": 1, "ev')
 """
 
-# Run inside the page: what is drawn and how large, and every address that the page asked for.
-LOOK = """
-<script>
-addEventListener("load", () => {
-  const box = element => { const r = element.getBoundingClientRect(); return [r.width, r.height]; };
-  const seen = {
-    drawings: [...document.querySelectorAll("svg")].map(svg => ({
-      title: svg.querySelector("title").textContent, size: box(svg),
-      shapes: [...svg.querySelectorAll("path.line, rect.bar")].map(box),
-    })),
-    wide: document.documentElement.scrollWidth > innerWidth,
-    fetched: performance.getEntriesByType("resource").map(entry => entry.name),
-  };
-  document.body.innerHTML = "<pre id=seen></pre>";
-  document.getElementById("seen").textContent = "BEGIN" + JSON.stringify(seen) + "END";
-});
-</script>
-"""
-
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -75,28 +51,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "build" / "report.html"
 
 
-@pytest.fixture
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip("needs a browser: apt-get install chromium")
-    return found
-
-
-def open_in(browser: str, page: Path, tmp_path: Path, *options: str) -> str:
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    done = subprocess.run(
-        [*command, *options, page.as_uri()], capture_output=True, text=True, timeout=BROWSER_S, check=True
-    )
-    return done.stdout
-
-
-def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(browser: str, report: Path, tmp_path: Path) -> None:
-    looked_at = tmp_path / "looked_at.html"
-    looked_at.write_text(report.read_text(encoding="utf-8").replace("</body>", f"{LOOK}</body>"), encoding="utf-8")
-    text = re.search(r"BEGIN(.*)END", open_in(browser, looked_at, tmp_path, "--dump-dom"), re.DOTALL)
-    assert text is not None
-    seen = json.loads(text[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(report: Path, tmp_path: Path) -> None:
+    seen = look_at(report, tmp_path)
     assert [drawing["title"] for drawing in seen["drawings"]] == [
         "phases, passes and submissions over time",
         "memory in use over time",

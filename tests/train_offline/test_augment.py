@@ -1,31 +1,7 @@
-import numpy as np
 import pytest
 import torch
 
-from train_offline.augment import mixup, random_crops, zoom_and_warp
-
-
-def ramp(n_frames: int) -> np.ndarray:
-    """A spectrogram whose values tell their frame, from 1 on."""
-    return np.tile(np.arange(1, n_frames + 1, dtype=np.float16), (4, 1))
-
-
-def test_crops_of_a_long_clip_lie_inside_it_and_reach_both_ends() -> None:
-    rng = np.random.default_rng(0)
-    crops = random_crops([ramp(12)] * 200, 8, silence=0.0, rng=rng)[:, 0, 0]
-    assert set(crops[:, 0].tolist()) == {1, 2, 3, 4, 5}
-    torch.testing.assert_close(crops[:, -1], crops[:, 0] + 7)
-
-
-def test_a_short_clip_is_whole_and_padded_at_random_places() -> None:
-    rng = np.random.default_rng(0)
-    crops = random_crops([ramp(5)] * 200, 8, silence=-1.0, rng=rng)[:, 0, 0]
-    starts = set()
-    for crop in crops:
-        assert crop[crop > 0].tolist() == [1, 2, 3, 4, 5]
-        assert (crop[crop <= 0] == -1).all()
-        starts.add(crop.tolist().index(1))
-    assert starts == {0, 1, 2, 3}
+from train_offline.augment import louder, mask, mixup, zoom_and_warp
 
 
 def test_without_zoom_and_warp_images_stay_as_they_are() -> None:
@@ -51,14 +27,28 @@ def test_warp_tilts_by_no_more_than_it_may() -> None:
 
 def test_mixup_mixes_images_and_targets_by_the_same_weight() -> None:
     images = torch.eye(8)[:, None, :, None] * torch.ones(8, 1, 8, 2)
-    targets = torch.eye(8)
-    mixed, mixed_targets = mixup(images, targets, alpha=0.4, rng=np.random.default_rng(0))
-    torch.testing.assert_close(mixed[:, 0, :, 0], mixed_targets)
-    torch.testing.assert_close(mixed_targets.sum(dim=1), torch.ones(8))
-    assert (mixed_targets.diagonal() >= 0.5).all()  # a clip stays the greater part of its own mixture
-    assert (mixed_targets.diagonal() < 1).any()
+    weights = torch.linspace(0.5, 1, 8)
+    mixed, targets = mixup(images, torch.eye(8), torch.arange(8).roll(1), weights)
+    torch.testing.assert_close(mixed[:, 0, :, 0], targets)
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(8))
+    torch.testing.assert_close(targets.diagonal(), weights)
 
 
-def test_an_alpha_of_zero_mixes_nothing() -> None:
-    images, targets = torch.randn(4, 1, 2, 2), torch.eye(4)
-    assert mixup(images, targets, 0.0, np.random.default_rng(0)) == (images, targets)
+def test_of_two_clips_at_once_the_louder_is_heard_and_both_are_labelled() -> None:
+    images = torch.randn(4, 1, 3, 5)
+    both, targets = louder(images, torch.eye(4), torch.tensor([1, 2, 3, 0]), torch.tensor([True, False, True, True]))
+    torch.testing.assert_close(both[0], torch.maximum(images[0], images[1]))
+    torch.testing.assert_close(both[1], images[1])
+    assert targets.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1]]
+
+
+def test_masks_blank_whole_bands_and_stretches_no_larger_than_they_may_be() -> None:
+    images = torch.ones(100, 1, 20, 40)
+    blank = mask(images, 2, 0.2, torch.Generator().manual_seed(0))[:, 0] == 0
+    bands, stretches = blank.all(dim=2), blank.all(dim=1)
+    assert (blank == (bands[:, :, None] | stretches[:, None, :])).all()
+    assert 0 < bands.sum(dim=1).max() <= 2 * 0.2 * 20
+    assert 0 < stretches.sum(dim=1).max() <= 2 * 0.2 * 40
+    assert bands.any(dim=0).all()
+    assert stretches.any(dim=0).all()
+    assert (images == 1).all()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from training_settings import TINY
 
 from kernel_src.errors import KernelError
 from kernel_src.manifest import read_manifest, sha256_of
@@ -17,27 +18,17 @@ from kernel_src.weights import load_member
 from sample_data import LABELS, SMALL_FRONTEND
 from train_offline import command
 from train_offline.dataset import CURATED, read_split
+from train_offline.known_bad_clips import NO_SIGNAL
+from train_offline.metric import lwlrap
 from train_offline.out_of_fold import score_weights
-from train_offline.recipes import DEMO, SILVER, SIZES, Size
-from train_offline.train_fold import TrainingSet, train_network
+from train_offline.recipes import SILVER, SIZES, Size
 from train_offline.training import TrainingSettings, train
-
-TINY = replace(
-    DEMO,
-    name="tiny",
-    frontend=SMALL_FRONTEND,
-    crop_frames=16,
-    width=4,
-    depth=3,
-    n_folds=3,
-    epochs=15,
-    batch_clips=8,
-)
 
 
 @pytest.fixture(autouse=True)
 def tiny_size(monkeypatch: pytest.MonkeyPatch) -> Size:
     monkeypatch.setitem(SIZES, TINY.name, TINY)
+    monkeypatch.setattr("train_offline.training.usable_cpus", lambda: 1)  # so small a network is not worth two threads
     return TINY
 
 
@@ -47,7 +38,9 @@ def settings(data: Path, out: Path, **changes: object) -> TrainingSettings:
 
 def test_what_differs_by_pitch_is_learnt_and_scored_out_of_fold(training_data: Path, tmp_path: Path) -> None:
     members = train(settings(training_data, tmp_path / "weights"))
-    assert [member.fold for member in members] == [0, 1, 2]
+    assert [(member.fold, member.stage) for member in members] == [
+        (fold, stage) for fold in range(3) for stage in ("curated", "noisy")
+    ]
     scores = [member.oof_lwlrap for member in members]
     assert np.mean([score for score in scores if score is not None]) > 0.75  # chance is about 0.6 here
     manifest = read_manifest(tmp_path / "weights")
@@ -70,7 +63,7 @@ def test_finished_folds_are_kept_and_a_second_run_adds_the_others(training_data:
     train(settings(training_data, out, folds=(0,)))
     before = sha256_of(out / "fold0-curated.safetensors")
     members = train(settings(training_data, out, folds=(0, 2)))
-    assert [member.id for member in members] == ["fold0-curated", "fold2-curated"]
+    assert [member.id for member in members] == ["fold0-curated", "fold0-noisy", "fold2-curated", "fold2-noisy"]
     assert sha256_of(out / "fold0-curated.safetensors") == before
 
 
@@ -81,35 +74,12 @@ def test_weights_of_another_training_are_not_mixed_in_nor_lost(training_data: Pa
     with pytest.raises(KernelError, match=r"another training \(seed differ\).*--again"):
         train(settings(training_data, out, folds=(1,), seed=1))
     assert (out / "manifest.json").read_text() == before
-    assert [member.fold for member in train(settings(training_data, out, folds=(1,), seed=1, again=True))] == [1]
-
-
-def test_the_same_seed_trains_the_same_network() -> None:
-    clips = TrainingSet(
-        [str(index) for index in range(10)],
-        [np.random.default_rng(index).random((16, 20)).astype(np.float16) for index in range(10)],
-        np.eye(10, 3, dtype=bool),
-    )
-    short = replace(TINY, epochs=2)
-    networks = [
-        train_network(clips, recipe=SILVER, size=short, seed=seed, device=torch.device("cpu"), title="test")
-        for seed in (0, 0, 1)
-    ]
-    states = [network.model.state_dict() for network in networks]
-    torch.testing.assert_close(states[0], states[1], rtol=1e-3, atol=1e-4)
-    assert not torch.allclose(states[0]["stem.weight"], states[2]["stem.weight"], atol=1e-2)
-
-
-def test_a_loss_that_is_not_finite_stops_with_the_clips_named() -> None:
-    clips = TrainingSet(list("abcd"), [np.eye(16, 20, dtype=np.float16)] * 4, np.eye(4, 3, dtype=bool))
-    wild = replace(SILVER, peak_learning_rate=1e30)
-    with pytest.raises(KernelError, match=r"step \d+: the loss is nan on [abcd], [abcd], [abcd], [abcd]"):
-        train_network(clips, recipe=wild, size=TINY, seed=0, device=torch.device("cpu"), title="test")
+    assert {member.fold for member in train(settings(training_data, out, folds=(1,), seed=1, again=True))} == {1}
 
 
 def test_the_trained_network_gives_the_kernel_what_it_gave_in_training(training_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "weights"
-    (member,) = train(settings(training_data, out, folds=(0,)))
+    member = train(settings(training_data, out, folds=(0,)))[0]
     loaded = load_member(out, member, len(LABELS), torch.device("cpu"))
     assert (loaded.mean, loaded.std) == (member.mean, member.std)
     assert loaded.frontend == SMALL_FRONTEND
@@ -163,7 +133,54 @@ def test_evaluate_prints_each_label_and_the_whole(
     assert command.main(["evaluate", "--data", str(training_data), "--weights", str(out)]) == 0
     printed = capsys.readouterr().out
     assert all(label in printed for label in LABELS)
-    assert (
-        f"out-of-fold lwlrap {json.loads((out / 'manifest.json').read_text())['members'][0]['oof_lwlrap']:.4f}"
-        in printed
-    )
+    for member in read_manifest(out).members:
+        assert f"{member.id}: lwlrap {member.oof_lwlrap:.4f}" in printed
+    assert "95 % bootstrap interval" in printed
+
+
+def test_a_training_leaves_what_a_report_needs(training_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights"
+    members = train(settings(training_data, out, folds=(0, 1)))
+    for member in members:
+        entries = [json.loads(line) for line in (out / "training" / f"{member.id}.jsonl").read_text().splitlines()]
+        assert [entry["epoch"] for entry in entries] == list(range(1, len(entries) + 1))
+        assert {"stage", "step", "loss", "learning_rate", "seconds_s", "clips_per_s"} <= set(entries[0])
+        assert "val_lwlrap" in entries[-1]
+        assert member.pass_cost is not None
+    picks = json.loads((out / "training" / "picks-fold0.json").read_text())
+    assert all(set(pick) == {"fname", "label", "score"} for pick in picks)
+    oof = np.load(out / "training" / "oof.npz")
+    assert len(set(oof["fnames"])) == len(oof["fnames"]) == len(oof["logits"]) == 16
+    assert oof["labels"].tolist() == list(LABELS)
+    score = score_weights(training_data, out)
+    assert lwlrap(oof["targets"], oof["logits"]) == pytest.approx(score.lwlrap)
+    assert score.interval[0] <= score.lwlrap <= score.interval[1]
+    assert not list((out / "training").glob("*.checkpoint"))
+
+
+def test_a_stage_that_is_only_a_step_on_the_way_is_kept_but_no_member(training_data: Path, tmp_path: Path) -> None:
+    curated, noisy = SILVER.stages
+    recipe = replace(SILVER, stages=(replace(curated, exported=False), noisy))
+    out = tmp_path / "weights"
+    for _ in range(2):
+        members = train(settings(training_data, out, folds=(0,), recipe=recipe))
+        assert [member.id for member in members] == ["fold0-noisy"]
+    assert (out / "training" / "fold0-curated.safetensors").exists()
+    assert [path.name for path in out.glob("*.safetensors")] == ["fold0-noisy.safetensors"]
+
+
+def test_clips_that_are_known_to_be_bad_are_left_out(
+    training_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known_bad = f"{min(NO_SIGNAL)}.wav"
+    for name, old in (("train_curated", "00000005.wav"), ("train_noisy", f"{105:08x}.wav")):
+        (training_data / name / old).rename(training_data / name / known_bad)
+        table = training_data / f"{name}.csv"
+        table.write_text(table.read_text().replace(old, known_bad))
+    train(settings(training_data, tmp_path / "weights", folds=(0, 1, 2)))
+    printed = capsys.readouterr().err
+    assert "train_curated: 1 clips that are known to be bad are left out" in printed
+    assert "train_noisy: 1 clips" in printed
+    oof = np.load(tmp_path / "weights" / "training" / "oof.npz")
+    assert len(oof["fnames"]) == 23
+    assert known_bad not in oof["fnames"]

@@ -1,0 +1,212 @@
+"""Silver against best: both recipes at the same network size and number of steps, scored on a test split.
+
+`python -m benchmarks.quality --data D` trains what is not there yet in `--out` and goes on where it was stopped. The
+test split is looked at here and nowhere else: nothing is chosen by it.
+"""
+
+import argparse
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.report import Result, print_report
+from kernel_src.before_torch import prepare_for_torch
+from kernel_src.cpus import usable_cpus
+from kernel_src.frontend import FrontendConfig
+from kernel_src.manifest import Manifest, Member, read_manifest
+from kernel_src.weights import load_member, pick_device
+from train_offline.bootstrap import lwlrap_interval, paired_interval
+from train_offline.command import fold_list
+from train_offline.dataset import TEST, read_split, read_vocabulary
+from train_offline.demo_data import write_demo_data
+from train_offline.evaluate import mean_logits
+from train_offline.metric import lwlrap
+from train_offline.recipes import BEST, SILVER, SIZES, Recipe, Size
+from train_offline.spectrogram_cache import SpectrogramCache, default_cache
+from train_offline.spectrogram_table import SpectrogramTable
+from train_offline.spectrograms import spectrograms_of
+from train_offline.training import TrainingSettings, train
+
+Float64 = npt.NDArray[np.float64]
+
+REDUCED = Size(
+    name="reduced",
+    for_whom="two cores",
+    frontend=FrontendConfig(n_mels=128, hop_samples=1378),
+    crop_frames=128,
+    width=4,
+    depth=7,
+    n_folds=6,
+    epochs=50,
+    batch_clips=32,
+)
+"""128 mels as in size small, half its width and frames."""
+
+COMPARED = {size.name: size for size in (REDUCED, *SIZES.values())}
+GAIN_TARGET = 0.05
+NOISY_GAIN_TARGET = 0.01
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, on what."""
+
+    data: Path
+    out: Path
+    """Where trained networks and their predictions are kept."""
+    size: Size
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
+    most_views: int
+    """Of a test clip, for each network."""
+    cache: SpectrogramCache
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The predictions of one recipe, one for each seed, each [clips, labels]: folds are averaged as in the kernel."""
+
+    whole: list[Float64]
+    """All members."""
+    by_stage: dict[str, list[Float64]]
+    """The members of one stage alone."""
+
+
+def compare(comparison: Comparison) -> dict[str, Result]:
+    """Trains, predicts and scores."""
+    labels = read_vocabulary(comparison.data)
+    split, cached = spectrograms_of(
+        read_split(comparison.data, TEST, labels), comparison.size.frontend, comparison.cache
+    )
+    recipes = (SILVER, BEST)
+    for seed in comparison.seeds:  # the recipes take turns, so that what is there at any time is pairs
+        for recipe in recipes:
+            folder = _folder(comparison, recipe, seed)
+            train(_settings(comparison, recipe, seed, folder))
+            _predict(comparison, folder, cached.table)
+    scored = {recipe.name: _gather(comparison, recipe) for recipe in recipes}
+    return _results(split.targets, scored[SILVER.name], scored[BEST.name])
+
+
+def _folder(comparison: Comparison, recipe: Recipe, seed: int) -> Path:
+    return comparison.out / f"{recipe.name}-seed{seed}"
+
+
+def _settings(comparison: Comparison, recipe: Recipe, seed: int, folder: Path) -> TrainingSettings:
+    return TrainingSettings(
+        data=comparison.data,
+        out=folder,
+        recipe=recipe,
+        size=comparison.size,
+        folds=comparison.folds,
+        seed=seed,
+        cache=comparison.cache.path,
+    )
+
+
+def _predict(comparison: Comparison, folder: Path, spectrograms: SpectrogramTable) -> None:
+    """Lets each member look at the test clips through the runtime's own predict and views; kept beside the weights."""
+    manifest = read_manifest(folder)
+    todo = [member for member in manifest.members if not _predictions(folder, member).exists()]
+    if not todo:
+        return
+    device = pick_device()
+    at_a_time = min(len(todo), usable_cpus()) if device.type == "cpu" else 1
+    torch.set_num_threads(max(1, usable_cpus() // at_a_time))
+
+    def predict(member: Member) -> None:
+        loaded = load_member(folder, member, len(manifest.labels), device)
+        title = f"{folder.name} {member.id} on the test split"
+        np.save(_predictions(folder, member), mean_logits(loaded, spectrograms, comparison.most_views, title, Event()))
+
+    with ThreadPoolExecutor(at_a_time) as pool:
+        list(pool.map(predict, todo))
+
+
+def _predictions(folder: Path, member: Member) -> Path:
+    return folder / "training" / f"{member.id}-{member.sha256[:12]}.test.npy"
+
+
+def _gather(comparison: Comparison, recipe: Recipe) -> Scored:
+    folders = [_folder(comparison, recipe, seed) for seed in comparison.seeds]
+    manifests = [read_manifest(folder) for folder in folders]
+    stages = [stage.name for stage in recipe.stages if stage.exported]
+    by_stage = {stage: [_blend(*each, stage) for each in zip(folders, manifests, strict=True)] for stage in stages}
+    return Scored([_blend(*each) for each in zip(folders, manifests, strict=True)], by_stage)
+
+
+def _blend(folder: Path, manifest: Manifest, stage: str | None = None) -> Float64:
+    members = [member for member in manifest.members if stage in (None, member.stage)]
+    blend: Float64 = np.mean([np.load(_predictions(folder, member)) for member in members], axis=0)
+    return blend
+
+
+def _results(truth: npt.NDArray[np.bool_], silver: Scored, best: Scored) -> dict[str, Result]:
+    results = {}
+    for name, scored in (("silver", silver), ("best", best)):
+        for stage, predictions in {"all members": scored.whole, **scored.by_stage}.items():
+            results[f"{name}, {stage}"] = Result(_mean(truth, predictions), None, "higher")
+            print(_line(f"{name}, {stage}", truth, predictions))
+    compared = [("best - silver", best.whole, silver.whole, GAIN_TARGET)]
+    for name, scored in (("silver", silver), ("best", best)):
+        stages = list(scored.by_stage.values())
+        if len(stages) > 1:
+            compared.append((f"{name}, last stage - first", stages[-1], stages[0], NOISY_GAIN_TARGET))
+            compared.append((f"{name}, all - first", scored.whole, stages[0], NOISY_GAIN_TARGET))
+    for name, left, right, target in compared:
+        gain, low, high = paired_interval(truth, np.stack(left), np.stack(right))
+        print(f"{name:28} {gain:+.4f}   95 % interval {low:+.4f} to {high:+.4f}")
+        results[name] = Result(gain, target, "higher")
+        results[f"{name}, lower end"] = Result(low, 0.0, "higher")
+    return results
+
+
+def _mean(truth: npt.NDArray[np.bool_], predictions: Sequence[Float64]) -> float:
+    return float(np.mean([lwlrap(truth, each) for each in predictions]))
+
+
+def _line(name: str, truth: npt.NDArray[np.bool_], predictions: Sequence[Float64]) -> str:
+    low, high = lwlrap_interval(truth, np.stack(predictions))
+    seeds = " ".join(f"{lwlrap(truth, each):.4f}" for each in predictions)
+    return f"{name:28} {_mean(truth, predictions):.4f}    95 % interval {low:.4f} to {high:.4f}    by seed {seeds}"
+
+
+def main() -> None:
+    """Compares and prints the table and, last, one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="a data set with test.csv (default: demo data, with --quick)")
+    parser.add_argument("--out", type=Path, default=Path("build/quality"), help="where networks are kept")
+    parser.add_argument("--size", choices=sorted(COMPARED), default=REDUCED.name)
+    parser.add_argument("--epochs", type=int, help="of a stage whose share is 1 (default: the size's)")
+    parser.add_argument("--batch-clips", type=int, help="default: the size's")
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--folds", type=fold_list, default=(0, 1))
+    parser.add_argument("--views", type=int, default=9, help="of a test clip, for each network")
+    parser.add_argument("--quick", action="store_true", help="one seed and a few epochs, to see that all works")
+    options = parser.parse_args()
+    prepare_for_torch()
+    if options.data is None:
+        options.data = options.out / "demo-data"
+        write_demo_data(options.data)
+    size = COMPARED[options.size]
+    epochs = options.epochs or (4 if options.quick else size.epochs)
+    comparison = Comparison(
+        data=options.data,
+        out=options.out,
+        size=replace(size, epochs=epochs, batch_clips=options.batch_clips or size.batch_clips),
+        seeds=tuple(range(1 if options.quick else options.seeds)),
+        folds=options.folds,
+        most_views=options.views,
+        cache=SpectrogramCache(default_cache()),
+    )
+    print_report("quality", compare(comparison))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from train_offline.batches import Batches, Normalisation, Source
+from train_offline.recipes import BEST, SILVER, Augmentation
+from train_offline.spectrogram_table import SpectrogramTable
+
+PLAIN = Augmentation(max_zoom=1.0, max_warp=0.0, mixed_share=0.0)
+
+
+def source(n_clips: int, value: float, weight: float = 1.0) -> Source:
+    """Clips whose spectrograms and targets tell which source they are from."""
+    spectrograms = [np.full((4, 3 + clip), value, np.float16) for clip in range(n_clips)]
+    names = [f"{value:g}-{clip}" for clip in range(n_clips)]
+    targets = np.tile(np.float32([value, 1 - value]), (n_clips, 1))
+    return Source(names, SpectrogramTable.of(spectrograms), targets, weight)
+
+
+def batches(
+    sources: list[Source], augmentation: Augmentation = PLAIN, seed: int = 0, padding: float | None = None
+) -> Batches:
+    return Batches(
+        sources,
+        augmentation,
+        crop_frames=8,
+        padding=padding,
+        normalisation=Normalisation(0.0, 1.0),
+        batch_clips=4,
+        seed=seed,
+        device=torch.device("cpu"),
+    )
+
+
+def test_every_clip_of_all_sources_has_its_turn_in_an_epoch_with_its_own_image_target_and_weight() -> None:
+    drawn = batches([source(5, 1.0), source(3, 0.25, weight=0.5)])
+    assert drawn.steps_per_epoch == 2
+    for epoch in range(2):
+        seen = [drawn.batch(2 * epoch + step) for step in range(2)]
+        names = [name for batch in seen for name in batch.fnames]
+        assert sorted(names) == sorted([*(f"1-{clip}" for clip in range(5)), *(f"0.25-{clip}" for clip in range(3))])
+        for batch in seen:
+            values = torch.tensor([float(name.partition("-")[0]) for name in batch.fnames])
+            torch.testing.assert_close(batch.images[:, 0, 0, 0], values)
+            torch.testing.assert_close(batch.targets[:, 0], values)
+            torch.testing.assert_close(batch.weights, torch.where(values == 1, 1.0, 0.5))
+
+
+@pytest.mark.parametrize("augmentation", [SILVER.augmentation, BEST.augmentation], ids=["silver", "best"])
+def test_a_batch_depends_on_seed_and_step_alone(augmentation: Augmentation) -> None:
+    first, second = (batches([source(9, 0.5)], augmentation) for _ in range(2))
+    for step in (5, 0, 3):
+        torch.testing.assert_close(first.batch(step).images, second.batch(step).images, rtol=0, atol=0)
+    other = batches([source(9, 0.5)], augmentation, seed=1)
+    assert first.batch(5).fnames != other.batch(5).fnames or not torch.equal(
+        first.batch(5).images, other.batch(5).images
+    )
+
+
+def test_only_the_share_of_clips_that_was_asked_for_is_mixed() -> None:
+    half = replace(PLAIN, mixing="maximum", mixed_share=0.5)
+    drawn = batches([source(40, 1.0), source(40, 0.0)], half)
+    mixed = torch.cat([drawn.batch(step).targets.sum(dim=1) > 1 for step in range(20)])
+    # Half of the clips are mixed, half of their partners are from the other source.
+    assert 0.1 < mixed.float().mean() < 0.4

@@ -1,0 +1,66 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kernel_src.errors import KernelError
+from sample_data import LABELS, SMALL_FRONTEND
+from train_offline.dataset import CURATED, read_split
+from train_offline.spectrogram_cache import SpectrogramCache, fingerprint
+from train_offline.spectrograms import mean_and_std, spectrograms_of
+
+
+def refuse() -> Iterator[np.ndarray]:
+    raise AssertionError("they are there already")
+    yield
+
+
+def test_spectrograms_are_made_once_and_mapped_from_then_on(training_data: Path, tmp_path: Path) -> None:
+    split = read_split(training_data, CURATED, LABELS)
+    cache = SpectrogramCache(tmp_path / "cache")
+    _, made = spectrograms_of(split, SMALL_FRONTEND, cache)
+    again = cache.get_or_make(split, SMALL_FRONTEND, refuse)
+    for first, second in zip(made.table, again.table, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert isinstance(again.table.frames.base, np.memmap)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [fingerprint(split, SMALL_FRONTEND)]
+
+
+def test_other_settings_and_other_audio_have_other_spectrograms(training_data: Path) -> None:
+    split = read_split(training_data, CURATED, LABELS)
+    before = fingerprint(split, SMALL_FRONTEND)
+    assert fingerprint(split, replace(SMALL_FRONTEND, n_mels=17)) != before
+    split.paths()[3].write_bytes(split.paths()[4].read_bytes() + b"\0")
+    assert fingerprint(split, SMALL_FRONTEND) != before
+
+
+def test_a_cache_that_cannot_be_written_is_one_line_and_leaves_no_parts(training_data: Path, tmp_path: Path) -> None:
+    split = read_split(training_data, CURATED, LABELS)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KernelError, match=r"file.*--cache"):
+        spectrograms_of(split, SMALL_FRONTEND, SpectrogramCache(tmp_path / "file"))
+
+    def fails() -> Iterator[np.ndarray]:
+        yield np.zeros((16, 5), np.float16)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(KernelError, match=r"No space left.*make room"):
+        SpectrogramCache(tmp_path / "full").get_or_make(split, SMALL_FRONTEND, fails)
+    assert list((tmp_path / "full").iterdir()) == []
+
+
+def test_the_same_sound_has_the_same_digest_and_another_one_another(training_data: Path, tmp_path: Path) -> None:
+    split = read_split(training_data, CURATED, LABELS)
+    split.paths()[3].write_bytes(split.paths()[9].read_bytes())
+    _, made = spectrograms_of(split, SMALL_FRONTEND, SpectrogramCache(tmp_path / "cache"))
+    assert made.digests[3] == made.digests[9]
+    assert len(set(made.digests)) == len(split.fnames) - 1
+
+
+def test_mean_and_deviation_are_those_of_all_values(training_data: Path, tmp_path: Path) -> None:
+    split = read_split(training_data, CURATED, LABELS)
+    _, made = spectrograms_of(split, SMALL_FRONTEND, SpectrogramCache(tmp_path / "cache"))
+    values = made.table.frames.astype(np.float64)
+    assert mean_and_std(made.table) == pytest.approx((values.mean(), values.std()))

@@ -1,0 +1,112 @@
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from training_settings import TINY
+
+from kernel_src.errors import KernelError
+from train_offline.batches import Normalisation, Source
+from train_offline.checkpoints import Checkpoint
+from train_offline.evaluate import StoppedError
+from train_offline.recipes import BEST, SILVER, Recipe, Stage
+from train_offline.spectrogram_table import SpectrogramTable
+from train_offline.train_network import TrainedNetwork, Watch, new_network, train_network
+from train_offline.training_log import EpochLog
+
+STAGE = SILVER.stages[0]
+STEPS = 12
+
+
+def source(n_clips: int = 20, n_labels: int = 3) -> Source:
+    spectrograms = [np.random.default_rng(index).random((16, 20)).astype(np.float16) for index in range(n_clips)]
+    targets = np.eye(n_clips, n_labels, dtype=np.float32)
+    return Source([f"clip{index}" for index in range(n_clips)], SpectrogramTable.of(spectrograms), targets)
+
+
+def trained(
+    *,
+    recipe: Recipe = SILVER,
+    stage: Stage = STAGE,
+    seed: int = 0,
+    checkpoint: Checkpoint | None = None,
+    stop: threading.Event | None = None,
+    sources: list[Source] | None = None,
+) -> dict[str, torch.Tensor]:
+    start = TrainedNetwork(new_network(recipe, TINY, 3, seed), Normalisation(0.5, 0.3))
+    watch = Watch("test", EpochLog(None), checkpoint, stop=stop or threading.Event())
+    network = train_network(
+        start,
+        sources or [source()],
+        recipe=recipe,
+        size=TINY,
+        stage=stage,
+        steps=STEPS,
+        seed=seed,
+        device=torch.device("cpu"),
+        watch=watch,
+    )
+    return network.model.state_dict()
+
+
+class StopsAfter(threading.Event):
+    """Is set when it has been asked so many times."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self._steps_left = steps
+
+    def is_set(self) -> bool:
+        self._steps_left -= 1
+        return self._steps_left < 0
+
+
+@pytest.mark.parametrize("recipe", [SILVER, BEST], ids=["silver", "best"])
+def test_the_same_seed_trains_the_same_network(recipe: Recipe) -> None:
+    states = [trained(recipe=recipe, seed=seed) for seed in (0, 0, 1)]
+    torch.testing.assert_close(states[0], states[1], rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(states[0]["stem.weight"], states[2]["stem.weight"], atol=1e-2)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 11])
+def test_a_training_that_was_stopped_goes_on_to_the_same_network(tmp_path: Path, steps: int) -> None:
+    path = tmp_path / "a.checkpoint"
+    with pytest.raises(StoppedError):
+        trained(checkpoint=Checkpoint(path, "this"), stop=StopsAfter(steps))
+    torch.testing.assert_close(trained(checkpoint=Checkpoint(path, "this")), trained(), rtol=1e-3, atol=1e-4)
+
+
+def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.checkpoint"
+    with pytest.raises(StoppedError):
+        trained(checkpoint=Checkpoint(path, "this"), stop=StopsAfter(3))
+    with pytest.raises(KernelError, match=r"other settings.*--again"):
+        trained(checkpoint=Checkpoint(path, "that"))
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_clips_named() -> None:
+    wild = replace(STAGE, peak_learning_rate=1e30)
+    with pytest.raises(KernelError, match=r"test, step \d+: the loss is (nan|inf) on clip\d+, clip\d+.*lower"):
+        trained(stage=wild)
+
+
+def test_too_little_gpu_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("train_offline.optimization.Optimization.step", no_room)
+    with pytest.raises(KernelError, match=r"batches of 8 clips; lower them, such as --batch-clips 4"):
+        trained()
+
+
+def test_clips_of_a_second_source_count_by_its_weight() -> None:
+    first, second = source(), source()
+    wrong = replace(second, targets=1 - second.targets, weight=0.0)
+    assert all(torch.isfinite(value).all() for value in trained(sources=[first, wrong]).values())
+
+
+def test_one_clip_is_too_few() -> None:
+    with pytest.raises(KernelError, match="1 clips to train on"):
+        trained(sources=[source(1)])

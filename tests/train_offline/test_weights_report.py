@@ -1,0 +1,81 @@
+"""The report of a training that really took place, opened in a real browser without a network."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from browser import look_at
+from training_settings import TINY
+
+from sample_data import LABELS, make_training_data
+from train_offline import command
+from train_offline.recipes import SILVER, SIZES
+from train_offline.training import TrainingSettings, train
+
+QUICK = replace(TINY, epochs=4)
+PICTURES = ("spectrograms with their augmentations", "one clip in decibels beside PCEN")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Data and weights of a tiny training."""
+    folder = tmp_path_factory.mktemp("trained")
+    data = make_training_data(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, QUICK.name, QUICK)
+        train(TrainingSettings(data, folder / "weights", SILVER, QUICK, folds=()))
+    return data, folder / "weights"
+
+
+@pytest.fixture(autouse=True)
+def tiny_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, QUICK.name, QUICK)
+
+
+def report(data: Path, weights: Path) -> Path:
+    assert command.main(["report", "--data", str(data), "--weights", str(weights)]) == 0
+    return weights / "report.html"
+
+
+def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    data, weights = trained
+    seen = look_at(report(data, weights), tmp_path)
+    assert [drawing["title"] for drawing in seen["drawings"]] == [
+        "loss over the epochs",
+        "validation lwlrap over the epochs",
+        "learning rate over the epochs",
+        "lwlrap over the views",
+        "out-of-fold lwlrap of each label",
+        "picks from the noisy set for each label",
+        "the worst confusions",
+        "confusions of all labels",
+        *PICTURES,
+    ]
+    for drawing in seen["drawings"]:
+        folded = drawing["title"] == "confusions of all labels"
+        assert folded or min(drawing["size"]) > 50
+        assert drawing["shapes"] or folded or drawing["title"] in PICTURES
+    assert len(seen["pictures"]) == 2 * 4 + 2  # two clips with different labels
+    assert all(picture["isPng"] and min(picture["size"]) > 50 for picture in seen["pictures"])
+    assert seen["fetched"] == []
+    assert not seen["wide"]
+
+
+def test_the_page_says_what_is_known_and_what_is_not(trained: tuple[Path, Path]) -> None:
+    data, weights = trained
+    page = report(data, weights).read_text(encoding="utf-8")
+    score = re.search(r"out-of-fold lwlrap (0\.\d+), between (0\.\d+) and ([01]\.\d+)", page)
+    assert score is not None
+    value, low, high = map(float, score.groups())
+    assert low < value < high
+    assert all(label in page for label in LABELS)
+    assert not re.findall(r"(?:src|url|@import)\s*[=(]", page)
+    assert set(re.findall(r"https?://[^\s\"<]+", page)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_data_that_is_not_there_is_one_line_and_exit_code_2(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["report", "--data", "nowhere", "--weights", str(trained[1])]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

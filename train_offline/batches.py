@@ -1,0 +1,159 @@
+"""Augmented batches. What a step's batch holds depends on seed and step alone, so a training can go on anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from train_offline.augment import louder, mask, mixup, zoom_and_warp
+from train_offline.recipes import Augmentation
+from train_offline.spectrogram_table import CropReader, SpectrogramTable
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Clips with their labels."""
+
+    fnames: Sequence[str]
+    spectrograms: SpectrogramTable
+    targets: npt.NDArray[np.bool_]
+    """[clips, labels]"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Clips that a network learns from."""
+
+    fnames: Sequence[str]
+    spectrograms: SpectrogramTable
+    targets: Float32
+    """[clips, labels] in [0, 1]."""
+    weight: float = 1.0
+    """What each clip counts in the loss."""
+
+    @classmethod
+    def of(cls, clips: TrainingSet) -> "Source":
+        """Clips whose labels are trusted."""
+        return cls(clips.fnames, clips.spectrograms, clips.targets.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How the input of a network is normalised."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a network learns from in one step."""
+
+    fnames: tuple[str, ...]
+    images: torch.Tensor
+    """[batch, 1, mels, frames] float32, normalised."""
+    targets: torch.Tensor
+    """[batch, labels] float32 in [0, 1]."""
+    weights: torch.Tensor
+    """[batch] float32."""
+
+
+class Batches:
+    """Batches of a training, in an order of its own for each epoch; the last part of a batch is left out.
+
+    Args:
+        sources: the clips.
+        augmentation: what is done to them.
+        crop_frames: the network's input.
+        padding: the value beyond the ends of a short clip; None repeats the clip.
+        normalisation: of the images.
+        batch_clips: clips in a batch; no more than there are.
+        seed: of order and augmentation.
+        device: where the batches are wanted.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        augmentation: Augmentation,
+        *,
+        crop_frames: int,
+        padding: float | None,
+        normalisation: Normalisation,
+        batch_clips: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._augmentation = augmentation
+        self._normalisation = normalisation
+        self._batch_clips = batch_clips
+        self._seed = seed
+        self._device = device
+        self._fnames = [fname for source in sources for fname in source.fnames]
+        self._targets = torch.from_numpy(np.concatenate([source.targets for source in sources]))
+        counts = [len(source.fnames) for source in sources]
+        self._weights = torch.tensor([source.weight for source in sources]).repeat_interleave(torch.tensor(counts))
+        self._ends = np.cumsum(counts)
+        self._readers = [CropReader(source.spectrograms, crop_frames, padding, device) for source in sources]
+        self._order = lru_cache(maxsize=1)(self._draw_order)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches until every clip had its turn."""
+        return max(1, len(self._fnames) // self._batch_clips)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, from 0 on."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        rows = self._order(epoch)[place * self._batch_clips : (place + 1) * self._batch_clips]
+        rng = np.random.default_rng((self._seed, 1, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        images = self._crops(rows, torch.rand(len(rows), generator=generator))
+        images = (images - self._normalisation.mean) / self._normalisation.std
+        images, targets, weights = self._augmented(images, rows, rng, generator)
+        return Batch(tuple(self._fnames[row] for row in rows.tolist()), images, targets, weights)
+
+    def _draw_order(self, epoch: int) -> npt.NDArray[np.intp]:
+        return np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._fnames))
+
+    def _crops(self, rows: npt.NDArray[np.intp], places: torch.Tensor) -> torch.Tensor:
+        source_of = np.searchsorted(self._ends, rows, side="right")
+        images: torch.Tensor | None = None
+        for index, reader in enumerate(self._readers):
+            chosen = np.flatnonzero(source_of == index)
+            if not len(chosen):
+                continue
+            first = int(self._ends[index - 1]) if index else 0
+            crops = reader.crops(torch.from_numpy(rows[chosen] - first), places[chosen])
+            if len(chosen) == len(rows):
+                return crops
+            if images is None:
+                images = crops.new_empty(len(rows), *crops.shape[1:])
+            images[torch.from_numpy(chosen).to(self._device)] = crops
+        assert images is not None, "a batch has clips"
+        return images
+
+    def _augmented(
+        self, images: torch.Tensor, rows: npt.NDArray[np.intp], rng: np.random.Generator, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        settings = self._augmentation
+        targets = self._targets[rows].to(self._device)
+        weights = self._weights[rows].to(self._device)
+        if settings.max_zoom > 1 or settings.max_warp:
+            images = zoom_and_warp(images, settings.max_zoom, settings.max_warp, generator)
+        mixed = rng.random(len(rows)) < settings.mixed_share
+        others = torch.from_numpy(rng.permutation(len(rows))).to(self._device)
+        if settings.mixing == "maximum":
+            images, targets = louder(images, targets, others, torch.from_numpy(mixed).to(self._device))
+        else:
+            drawn = rng.beta(settings.mixup_alpha, settings.mixup_alpha, len(rows))
+            own = torch.from_numpy(np.where(mixed, np.maximum(drawn, 1 - drawn), 1.0).astype(np.float32))
+            images, targets = mixup(images, targets, others, own.to(self._device))
+        if settings.masks:
+            images = mask(images, settings.masks, settings.mask_share, generator)
+        return images, targets, weights

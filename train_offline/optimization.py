@@ -1,0 +1,93 @@
+"""One network, its optimizer, its schedule and its running average."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from kernel_src.model import SEDenseNet
+from train_offline.batches import Batch
+from train_offline.losses import tagging_loss
+from train_offline.recipes import Recipe
+
+
+class Optimization:
+    """Makes a network better, step by step.
+
+    Args:
+        model: the network, on its device.
+        recipe: how.
+        peak_learning_rate: the top of the one-cycle schedule.
+        steps: how many there will be.
+    """
+
+    def __init__(self, model: SEDenseNet, recipe: Recipe, peak_learning_rate: float, steps: int) -> None:
+        self._model = model.train()
+        self._device = next(model.parameters()).device
+        self._lsep_share = recipe.lsep_share
+        self._optimizer = torch.optim.AdamW(
+            model.parameters(), lr=peak_learning_rate, weight_decay=recipe.weight_decay, fused=True
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimizer, peak_learning_rate, total_steps=steps + 1, pct_start=recipe.warm_up_share
+        )
+        average = get_ema_multi_avg_fn(recipe.average_decay)  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        self._average_from = steps - max(1, round(steps * recipe.averaged_share))
+        self._dtype = _fast_dtype(self._device)
+        self.steps_done = 0
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(self._schedule.get_last_lr()[0])
+
+    def step(self, batch: Batch) -> float:
+        """Learns from one batch; returns its loss."""
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None):
+            logits = self._model(images)
+        loss = tagging_loss(logits, batch.targets, batch.weights, self._lsep_share)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._schedule.step()
+        if self.steps_done >= self._average_from:
+            self._average.update_parameters(self._model)
+        self.steps_done += 1
+        return float(loss.detach())
+
+    def current(self) -> SEDenseNet:
+        """The network as it is now; the average once there is one."""
+        if self.steps_done <= self._average_from:
+            return self._model
+        module = self._average.module
+        assert isinstance(module, SEDenseNet)
+        return module
+
+    def state(self) -> dict[str, Any]:
+        """All that the next steps depend on."""
+        return {
+            "steps_done": self.steps_done,
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "average": self._average.state_dict(),
+        }
+
+    def go_on_from(self, state: Mapping[str, Any]) -> None:
+        """Takes a state up again."""
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._average.load_state_dict(state["average"])
+        self.steps_done = state["steps_done"]
+
+
+def _fast_dtype(device: torch.device) -> torch.dtype | None:
+    """bfloat16 where the device computes with it, None for plain float32."""
+    if device.type == "cuda":
+        # is_bf16_supported() counts emulation, which is slow: cards before Ampere have none of their own.
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else None
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None  # noqa: SLF001 - the only way to ask

@@ -1,0 +1,103 @@
+"""What a training leaves beside its weights for those who want to look at it: `training/`, which the kernel ignores."""
+
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kernel_src.errors import KernelError
+from train_offline.batches import TrainingSet
+from train_offline.evaluate import Float64
+from train_offline.noisy_pick import Pick
+from train_offline.whole_files import write_whole
+
+FOLDER_NAME = "training"
+OUT_OF_FOLD_NAME = "oof.npz"
+
+
+class EpochLog:
+    """One JSON object per epoch of a stage, in a file that is whole at any moment.
+
+    Args:
+        path: a JSON-lines file; None keeps the entries in memory only.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.entries: list[dict[str, Any]] = []
+
+    def restart(self, entries: list[dict[str, Any]]) -> None:
+        """Begins with these entries; what the file had after them is forgotten."""
+        self.entries = list(entries)
+        self._write()
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Adds an epoch."""
+        self.entries.append(entry)
+        self._write()
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        lines = "".join(json.dumps(entry) + "\n" for entry in self.entries)
+        try:
+            write_whole(self._path, lines.encode())
+        except KernelError as error:
+            print(f"{error}; the training goes on", file=sys.stderr)
+
+
+def picks_path(weights: Path, fold: int) -> Path:
+    """Where a fold's picks are."""
+    return weights / FOLDER_NAME / f"picks-fold{fold}.json"
+
+
+def write_picks(weights: Path, fold: int, picks: Sequence[Pick], noisy: TrainingSet, labels: Sequence[str]) -> None:
+    """Writes which noisy clips a fold learns from, for which label, and how well its network agreed with it."""
+    rows = [
+        {"fname": noisy.fnames[pick.clip], "label": labels[pick.label], "score": round(pick.score, 6)} for pick in picks
+    ]
+    write_whole(picks_path(weights, fold), (json.dumps(rows, indent=0) + "\n").encode())
+
+
+def write_out_of_fold(weights: Path, member: str, unseen: TrainingSet, logits: Float64) -> None:
+    """Keeps what a member says of the clips that it has not seen."""
+    path = weights / FOLDER_NAME / f"{member}.oof.npz"
+    _write_arrays(path, {"fnames": np.array(unseen.fnames), "targets": unseen.targets, "logits": logits})
+
+
+def gather_out_of_fold(weights: Path, fold_of_member: Mapping[str, int], labels: Sequence[str]) -> None:
+    """Writes `oof.npz`: one row for each clip that a finished member has not seen; a fold's members are averaged.
+
+    It holds fnames [clips], folds [clips], targets [clips, labels] bool, logits [clips, labels] float64 and labels.
+    """
+    folder = weights / FOLDER_NAME
+    kept = {member: folder / f"{member}.oof.npz" for member in fold_of_member}
+    by_fold: dict[int, list[Any]] = {}
+    for member, fold in sorted(fold_of_member.items()):
+        if kept[member].exists():
+            by_fold.setdefault(fold, []).append(dict(np.load(kept[member])))
+    if not by_fold:
+        return
+    rows = [
+        (
+            parts[0]["fnames"],
+            np.full(len(parts[0]["fnames"]), fold),
+            parts[0]["targets"],
+            np.mean([part["logits"] for part in parts], axis=0),
+        )
+        for fold, parts in sorted(by_fold.items())
+    ]
+    fnames, folds, targets, logits = (np.concatenate(column) for column in zip(*rows, strict=True))
+    content = {"fnames": fnames, "folds": folds, "targets": targets, "logits": logits, "labels": np.array(labels)}
+    _write_arrays(folder / OUT_OF_FOLD_NAME, content)
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    write_whole(path, buffer.getvalue())
