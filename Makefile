@@ -27,12 +27,8 @@ venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
 
-<<<<<<< HEAD
-.PHONY: help setup demo test test-slow test-image check lint types bench train evaluate kernel smoke simulate layout clean \
-=======
-.PHONY: help setup demo test test-slow test-image check lint types train evaluate kernel smoke simulate rehearse layout clean \
->>>>>>> sim
-  push-weights push pull-output submit release data
+.PHONY: help setup demo test test-slow test-image check lint types bench train evaluate kernel smoke simulate rehearse \
+  push-weights push pull-output submit release data layout clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

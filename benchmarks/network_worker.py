@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-FULL_SIZE = {"n_labels": 80}
+N_LABELS = 80
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def build_step(way: Way) -> tuple[Callable[[], object], Callable[[], object], fl
     torch.manual_seed(0)
     torch.set_num_threads(1)
     cpu = torch.device("cpu")
-    model = SEDenseNet(ModelConfig(**FULL_SIZE)).eval().requires_grad_(False)
+    model = SEDenseNet(ModelConfig(N_LABELS)).eval().requires_grad_(False)
     images = torch.randn(way.batch, 1, model.config.n_mels, model.config.crop_frames)
     if way.backend.startswith("compiled"):
         network = compiled(model, torch.bfloat16 if "bfloat16" in way.backend else torch.float32)
