@@ -10,16 +10,19 @@ for only one fold is honest on a clip: it is a constant here, and `python -m ben
 the scores of growing ensembles on clips that were withheld from all folds.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from kernel_src.manifest import Member
+
 Float64 = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.intp]
 
-ENSEMBLE_GAIN = 0.08
+ENSEMBLE_GAIN = 0.04
 """What infinitely many folds add to one; see the module's docstring."""
 
 USUAL_VIEW_GAIN = 0.03
@@ -37,6 +40,12 @@ class MemberValue:
     """Its score on its own fold; None where it was not measured."""
     view_gains: Sequence[float]
     """What its second, third, ... view added to that; empty where it was not measured."""
+
+    @classmethod
+    def of(cls, member: Member) -> "MemberValue":
+        """What the manifest says of a member."""
+        kind = json.dumps([member.stage, dict(member.frontend), dict(member.model)], sort_keys=True)
+        return cls(member.id, kind, member.oof_lwlrap, member.view_gains)
 
 
 class GainModel:

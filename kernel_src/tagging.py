@@ -1,6 +1,5 @@
 """From loaded weights to the last pass: everything of a run that needs torch."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -127,7 +126,7 @@ class Tagger:
         writing = WritingThread(self._writer.write)
         loop = PassLoop(
             [loaded for _, loaded in members],
-            [_value_of(member) for member, _ in members],
+            [MemberValue.of(member) for member, _ in members],
             len(self._clips.fnames),
             columns,
             runner=PassRunner(fetch, self._budget, crew, batch_clips, PATIENCE_S, placed=placed),
@@ -162,8 +161,3 @@ class Tagger:
             return member.on(there, backends[member.config] if there.type == device.type else None)
 
         return placed
-
-
-def _value_of(member: Member) -> MemberValue:
-    kind = json.dumps([member.stage, dict(member.frontend), dict(member.model)], sort_keys=True)
-    return MemberValue(member.id, kind, member.oof_lwlrap, member.view_gains)
