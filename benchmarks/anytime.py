@@ -1,7 +1,7 @@
 """What the kernel's score would be with how much of its time, for our order of passes and for others.
 
 `python -m benchmarks.anytime --data D --weights W`: six folds, up to 16 views of each clip; every look is recorded
-once, then orders are replayed. `--split withheld` takes curated clips that no fold has seen (of weights that were trained
+once, then orders are replayed. `--split withheld` takes curated clips that no fold has seen (weights trained
 with `--withhold`) instead of the test split: the planner's rules are decided on those. Without data, and with --quick,
 it is a small data set of its own. The curve is drawn into build/anytime.html.
 """

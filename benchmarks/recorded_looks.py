@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from kernel_src import views
 from kernel_src.cpus import usable_cpus
 from kernel_src.manifest import MANIFEST_NAME, Manifest, read_manifest
 from kernel_src.predict import look_through
@@ -23,6 +24,9 @@ Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
 Views = Callable[[int, int], Sequence[Window]]
 """From a clip's frames and its index to its windows."""
+
+VIEWS = Path(views.__file__)
+"""Other views are other looks."""
 
 BATCH_CLIPS = 16
 RANDOM_LOOKS = 9
@@ -60,6 +64,7 @@ def record(name: str, clips: TrainingSet, weights: Path, cache: Path, *, random_
         random_looks: whether the silver solution's looks are wanted too.
     """
     content = hashlib.sha256((weights / MANIFEST_NAME).read_bytes())
+    content.update(VIEWS.read_bytes())
     content.update(json.dumps([name, list(clips.fnames), random_looks]).encode())
     path = cache / f"looks-{content.hexdigest()[:16]}.npz"
     if not path.exists():

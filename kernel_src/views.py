@@ -43,6 +43,9 @@ class Window:
 def windows(n_frames: int, crop_frames: int, n_mels: int) -> tuple[Window, ...]:
     """The views of a clip, in the order in which they are worth looking at.
 
+    First zoomed windows over the whole clip, end to end, for a zoomed look has proved better than a plain one; then, in
+    turns, plain windows end to end, zoomed ones at the bands that the first left out, and plain ones in between.
+
     Args:
         n_frames: the clip's length.
         crop_frames: the length of the network's input.
@@ -51,7 +54,7 @@ def windows(n_frames: int, crop_frames: int, n_mels: int) -> tuple[Window, ...]:
     Returns:
         At least one and at most `MAX_VIEWS` windows, all different.
     """
-    return tuple(itertools.chain.from_iterable(_groups(n_frames, crop_frames, n_mels)))
+    return tuple(_in_order(_groups(n_frames, crop_frames, n_mels), rank=0))
 
 
 @lru_cache(maxsize=4096)
@@ -59,7 +62,7 @@ def view_order(n_frames: int, crop_frames: int, n_mels: int, rank: int) -> tuple
     """The order in which one of several networks looks at a clip's views, as indices into `windows`.
 
     Each network begins elsewhere, so that a long clip is covered by all of them together long before one of them has
-    seen it all; windows that cover the clip still come before those between them, and those before zoomed ones.
+    seen it all; every second network begins with the other bands.
 
     Args:
         n_frames: the clip's length.
@@ -67,45 +70,71 @@ def view_order(n_frames: int, crop_frames: int, n_mels: int, rank: int) -> tuple
         n_mels: the bands of the clip and of the input.
         rank: the network's place among the others.
     """
-    order: list[int] = []
-    for group in _groups(n_frames, crop_frames, n_mels):
-        turn = rank % max(1, len(group))
-        first = len(order)
-        order += [*range(first + turn, first + len(group)), *range(first, first + turn)]
-    return tuple(order)
+    index_of = {window: index for index, window in enumerate(windows(n_frames, crop_frames, n_mels))}
+    return tuple(index_of[window] for window in _in_order(_groups(n_frames, crop_frames, n_mels), rank))
 
 
-def _groups(n_frames: int, crop_frames: int, n_mels: int) -> list[list[Window]]:
-    """Windows that cover the clip end to end, then those between them, then zoomed ones; `MAX_VIEWS` in all."""
+@dataclass(frozen=True)
+class _Groups:
+    """The views of a clip, by what they are for; each group is spread over the whole clip from its first few on."""
+
+    zoomed: list[Window]
+    """End to end, with the low and the high bands in turns."""
+    other_bands: list[Window]
+    """The same places with the bands that `zoomed` leaves out."""
+    plain: list[Window]
+    """End to end with all bands."""
+    between: list[Window]
+    """Half-way between two plain ones."""
+
+
+def _groups(n_frames: int, crop_frames: int, n_mels: int) -> _Groups:
+    """`MAX_VIEWS` views in all, all different; the later groups are the first to go without."""
     if n_frames <= crop_frames:
         cover = [(n_frames - crop_frames) // 2]  # in the middle, padding on both sides
         between: list[int] = []
     else:
-        n_cover = min(MAX_VIEWS, math.ceil(n_frames / crop_frames))
-        cover = _spread(0, n_frames - crop_frames, n_cover)
+        cover = _spread(0, n_frames - crop_frames, min(MAX_VIEWS, math.ceil(n_frames / crop_frames)))
         between = [(low + high) // 2 for low, high in itertools.pairwise(cover)]
     groups = [
+        *(_zoomed_windows(n_frames, round(crop_frames / ZOOM), n_mels, turn) for turn in (0, 1)),
         *([Window(start, crop_frames, 0, n_mels) for start in _coarse_to_fine(starts)] for starts in (cover, between)),
-        _zoomed_windows(n_frames, round(crop_frames / ZOOM), n_mels),
     ]
     seen: set[Window] = set()
     for group in groups:
         group[:] = [window for window in dict.fromkeys(group) if window not in seen][: MAX_VIEWS - len(seen)]
         seen.update(group)
-    return groups
+    return _Groups(*groups)
 
 
-def _zoomed_windows(n_frames: int, length_frames: int, n_mels: int) -> list[Window]:
-    """Zoomed windows over the whole clip, each with the low and, a round later, with the high bands or the reverse."""
+def _in_order(groups: _Groups, rank: int) -> list[Window]:
+    """All views as a network of this rank looks at them."""
+    first, second = groups.zoomed, groups.other_bands
+    if rank % 2 and len(second) == len(first):
+        first, second = second, first
+    rest = _in_turns(*(_rotated(group, rank) for group in (groups.plain, second, groups.between)))
+    return [*_rotated(first, rank), *rest]
+
+
+def _zoomed_windows(n_frames: int, length_frames: int, n_mels: int, turn: int) -> list[Window]:
+    """Zoomed windows over the whole clip, by turns with the low and the high bands; odd turns the other way round."""
     n_bands = round(n_mels / ZOOM)
     edges = sorted((0, n_frames - length_frames))
     starts = _coarse_to_fine(_spread(edges[0], edges[1], max(2, math.ceil(n_frames / length_frames))))
     first_mels = (0, n_mels - n_bands)
-    return [
-        Window(start, length_frames, first_mels[(index + turn) % 2], n_bands)
-        for turn in (0, 1)
-        for index, start in enumerate(starts)
-    ]
+    return [Window(start, length_frames, first_mels[(index + turn) % 2], n_bands) for index, start in enumerate(starts)]
+
+
+def _rotated(items: list[Window], by: int) -> list[Window]:
+    """The same items in a circle, beginning elsewhere."""
+    turn = by % max(1, len(items))
+    return items[turn:] + items[:turn]
+
+
+def _in_turns(*groups: list[Window]) -> list[Window]:
+    """The items of all groups, each group spread evenly over the whole."""
+    places = [((place + 0.5) / len(group), window) for group in groups for place, window in enumerate(group)]
+    return [window for _, window in sorted(places, key=lambda item: item[0])]
 
 
 def _spread(first: int, last: int, count: int) -> list[int]:
