@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import tempfile
 
 # Names and values from glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
@@ -20,6 +21,15 @@ def prepare_for_torch() -> None:
     # librosa, which makes the mel filterbank, has numba cache compiled code that we never call: its import takes
     # seconds, and fails where the disk is full.
     os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+    _settle_temporary_folder()
+
+
+def _settle_temporary_folder() -> None:
+    """Has Python find its temporary folder now: it tries by writing, and parts of torch ask for it on a full disk."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = "/dev/shm"  # noqa: S108 - memory, where nothing is going to be written anyway
 
 
 def keep_large_blocks() -> bool:

@@ -27,7 +27,7 @@ Spectrogram = npt.NDArray[np.float16]
 LOOK_AHEAD_CLIPS = 32
 """Clips that are made ahead of the one that was last asked for, once the store keeps nothing more."""
 
-STUCK_S = 10.0
+STUCK_S = 3.0
 """A clip that has been in work for longer has most likely hung its thread; another one takes its place."""
 
 MOST_SPARE_THREADS = 16
@@ -111,11 +111,18 @@ class SpectrogramSource:
             return stored
         if not future.done():
             self._schedule.demand(job)
-        try:
-            return future.result(patience_s)
-        except FutureTimeoutError as error:
-            self._replace_stuck_threads()
-            raise NotReadyError(self._key(job)) from error
+        return self._wait(future, job, patience_s)
+
+    def _wait(self, future: "Future[Spectrogram | None]", job: Job, patience_s: float) -> Spectrogram | None:
+        until_s = time.monotonic() + patience_s
+        while True:
+            left_s = until_s - time.monotonic()
+            try:
+                return future.result(max(0.0, min(STUCK_S, left_s)))
+            except FutureTimeoutError as error:
+                self._replace_stuck_threads()
+                if left_s <= 0:
+                    raise NotReadyError(self._key(job)) from error
 
     def is_ready(self, clip: int, config: FrontendConfig) -> bool:
         """Whether `get` would answer at once, or after making again what has been made and found no room."""

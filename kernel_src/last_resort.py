@@ -11,6 +11,9 @@ from kernel_src.events import EventLog
 AT_SIGTERM_S = 1.5
 """How long a write may take when the machine asks us to go: whoever asks kills soon after."""
 
+LOOK_EVERY_S = 0.2
+"""How often to look whether the machine has asked us to go."""
+
 TO_TELL_S = 0.2
 """How long the last line of the event log may take."""
 
@@ -52,8 +55,9 @@ class LastResort:
     def _watch(self) -> None:
         reason = ""
         while not reason and not self._done.is_set():
-            left_s = self._budget.until_last_call_s
-            if signal.sigtimedwait({signal.SIGTERM}, min(0.2, left_s)) is not None:
+            self._done.wait(min(LOOK_EVERY_S, self._budget.until_last_call_s))
+            # Not sigtimedwait: when the process is suspended and goes on, it may tell of a signal that nobody sent.
+            if signal.SIGTERM in signal.sigpending():
                 reason = "SIGTERM"
             elif self._budget.until_last_call_s <= 0:
                 reason = "the time is up and something hangs"
