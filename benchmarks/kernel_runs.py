@@ -19,8 +19,10 @@ from kernel_src.cpus import usable_cpus
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Manifest, read_manifest, write_manifest
 from kernel_src.model import ModelConfig, SEDenseNet
+from train_offline.batches import Normalisation
 from train_offline.evaluate import Validation
-from train_offline.train_fold import TrainedNetwork
+from train_offline.recipes import Stage
+from train_offline.train_network import TrainedNetwork
 from train_offline.weights_folder import WeightsFolder
 
 CHECKOUT = Path(__file__).parents[1]
@@ -120,10 +122,11 @@ def write_weights(
     priors = tuple(0.1 for _ in labels)
     weights = WeightsFolder(folder, labels, priors, {"recipe": "none"}, again=False)
     score = Validation(np.zeros((0, len(labels))), lwlrap=0.5, view_gains=())
+    stage = Stage("curated", epochs_share=1.0, peak_learning_rate=0.0)
     for fold in range(n_members):
         torch.manual_seed(fold)
-        network = TrainedNetwork(SEDenseNet(config), mean=0.5, std=0.5)
-        weights.save(network, frontend, fold=fold, stage="curated", score=score)
+        network = TrainedNetwork(SEDenseNet(config), Normalisation(mean=0.5, std=0.5))
+        weights.save(network, frontend, fold=fold, stage=stage, score=score)
 
 
 def write_clips(data: Path, n_clips: int, labels: tuple[str, ...], longest_s: float) -> None:
