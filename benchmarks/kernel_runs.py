@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,12 +14,16 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from safetensors.torch import save_file
 
 from kernel_src.cpus import usable_cpus
 from kernel_src.frontend import FrontendConfig
-from kernel_src.manifest import Manifest, Member, read_manifest, sha256_of, write_manifest
+from kernel_src.manifest import Manifest, read_manifest, write_manifest
 from kernel_src.model import ModelConfig, SEDenseNet
+from train_offline.batches import Normalisation
+from train_offline.evaluate import Validation
+from train_offline.recipes import Stage
+from train_offline.train_network import TrainedNetwork
+from train_offline.weights_folder import WeightsFolder
 
 CHECKOUT = Path(__file__).parents[1]
 COMPETITION, WEIGHTS = "freesound-audio-tagging-2019", "hourglass-weights"
@@ -115,27 +119,14 @@ def write_weights(
     folder: Path, labels: tuple[str, ...], config: ModelConfig, frontend: FrontendConfig, n_members: int = 2
 ) -> None:
     """Untrained networks: they take as long as trained ones."""
-    folder.mkdir(parents=True)
-    members = []
+    priors = tuple(0.1 for _ in labels)
+    weights = WeightsFolder(folder, labels, priors, {"recipe": "none"}, again=False)
+    score = Validation(np.zeros((0, len(labels))), lwlrap=0.5, view_gains=())
+    stage = Stage("curated", epochs_share=1.0, peak_learning_rate=0.0)
     for fold in range(n_members):
         torch.manual_seed(fold)
-        file = folder / f"fold{fold}-curated.safetensors"
-        save_file(SEDenseNet(config).state_dict(), file)
-        members.append(
-            Member(
-                id=file.stem,
-                file=file.name,
-                sha256=sha256_of(file),
-                fold=fold,
-                stage="curated",
-                frontend=asdict(frontend),
-                model=asdict(config),
-                mean=0.5,
-                std=0.5,
-                oof_lwlrap=0.5,
-            )
-        )
-    write_manifest(folder, Manifest(labels, tuple(0.1 for _ in labels), tuple(members), {}))
+        network = TrainedNetwork(SEDenseNet(config), Normalisation(mean=0.5, std=0.5))
+        weights.save(network, frontend, fold=fold, stage=stage, score=score)
 
 
 def write_clips(data: Path, n_clips: int, labels: tuple[str, ...], longest_s: float) -> None:

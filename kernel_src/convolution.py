@@ -16,7 +16,7 @@ def convolution(
 
     Args:
         weight: [out, in, k, k] with odd k, in the data type and on the device of the inputs to come.
-        bias: [out], likewise.
+        bias: [out] float32, on that device.
         relu: whether negative results become zero.
         input_shape: what an input will look like most often; others work too.
     """
@@ -40,7 +40,7 @@ class _PlainConvolution:
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, relu: bool) -> None:
         self._weight = weight.contiguous(memory_format=torch.channels_last)
-        self._bias = bias
+        self._bias = None if bias is None else bias.to(weight.dtype)
         self._relu = relu
         self._padding = weight.shape[-1] // 2
 

@@ -65,6 +65,6 @@ class GraphedNetwork:
         if self._capturing and self._calls[images.shape] == CAPTURE_AT_CALL:
             try:
                 self._graphs[images.shape] = self._capture(self._network, images)
-            except RuntimeError:  # the network works without; nothing is lost but some speed
+            except (RuntimeError, ValueError):  # the network works without; nothing is lost but some speed
                 self._capturing = False
         return self._graphs.get(images.shape)

@@ -57,7 +57,7 @@ class _Block:
         _pool(new, self.pool, pooled)
         means = new.mean(dim=(2, 3)).float()
         gate = torch.sigmoid(self.gate.excite(F.relu(self.gate.squeeze(means))))
-        pooled.mul_(gate.to(x.dtype)[:, :, None, None])
+        pooled.copy_(pooled.float() * gate[:, :, None, None])  # with a gate that is not rounded
         return joined
 
     def _activated(self, x: torch.Tensor) -> torch.Tensor:
@@ -86,7 +86,7 @@ class FoldedNetwork:
         self._part_images = max(1, CACHED_ELEMENTS // self._elements)
         with torch.no_grad():
             mels, frames = config.n_mels, config.crop_frames
-            self._stem = self._fold_stem(model.stem, (self._part_images, 1, mels, frames))
+            self._stem = self._fold_stem(model.stem, self._part_images, mels, frames)
             self._blocks = []
             for index, block in enumerate(model.blocks):
                 assert isinstance(block, DenseBlock)
@@ -100,11 +100,10 @@ class FoldedNetwork:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """[batch, 1, mels, frames] normalised, on the device, to logits, [batch, labels] float32 on the device."""
-        images = images.to(self._dtype).contiguous(memory_format=torch.channels_last)
         n_early = self._n_early(len(images)) if self._in_parts else 0
         size = self._part_images if n_early else len(images)
         parts = [images[first : first + size] for first in range(0, len(images), size)]
-        done = [self._run(self._stem(part), self._blocks[:n_early]) for part in parts]
+        done = [self._run(self._as_input(part), self._blocks[:n_early]) for part in parts]
         x = self._run(done[0] if len(done) == 1 else torch.cat(done), self._blocks[n_early:])
         features = F.relu(x.float() * self._scale + self._shift).mean(dim=(2, 3))
         return F.linear(features, self._head_weight, self._head_bias)
@@ -124,22 +123,31 @@ class FoldedNetwork:
     def _to(self, weight: torch.Tensor) -> torch.Tensor:
         return weight.to(self._device, self._dtype)
 
-    def _fold_stem(self, stem: nn.Conv2d, input_shape: Sequence[int]) -> Convolution:
-        """The first convolution with one more output: the input itself, which is joined with it."""
+    def _as_input(self, images: torch.Tensor) -> torch.Tensor:
+        """What the first block gets of some images."""
+        return self._stem(images).to(self._dtype, memory_format=torch.channels_last)
+
+    def _fold_stem(self, stem: nn.Conv2d, images: int, mels: int, frames: int) -> Convolution:
+        """The first convolution with one more output: the input itself, which is joined with it.
+
+        It stays in float32, for its rounding errors would be those of all that follows.
+        """
         middle = F.pad(torch.ones(1, 1, 1, 1, device=stem.weight.device), (1, 1, 1, 1))
-        weight = self._to(torch.cat([middle, stem.weight]))
-        return convolution(weight, None, relu=False, input_shape=input_shape)
+        weight = torch.cat([middle, stem.weight]).to(self._device)
+        return convolution(weight, None, relu=False, input_shape=(images, 1, mels, frames))
 
     def _fold_block(self, block: DenseBlock, images: int, mels: int, frames: int) -> _Block:
         scale1, shift1 = _affine(block.norm1)
         scale2, shift2 = _affine(block.norm2)
         # A scale of zero leaves relu(shift), whatever the input.
         dead = scale1 == 0
+        constant = torch.where(dead, shift1.relu(), 0.0)
         threshold = torch.where(dead, 0.0, -shift1 / torch.where(dead, 1.0, scale1))
-        shift1 = torch.where(dead, shift1.relu(), shift1)
-        weight1 = block.conv1.weight[:, :, 0, 0]
-        bias1 = scale2 * (weight1 @ shift1) + shift2
-        weight1 = (scale2[:, None] * weight1 * scale1)[:, :, None, None]
+        weight1 = scale2[:, None] * block.conv1.weight[:, :, 0, 0]
+        rounded = self._to(weight1 * scale1)
+        # With thresholds and weights as they are rounded, what lies below a threshold still adds nothing.
+        below = rounded.float() @ self._to(threshold).float()
+        bias1 = weight1 @ constant + shift2 - below.to(shift2.device)
         growth, channels = block.conv2.weight.shape[:2]
         shape = (images, channels, mels, frames)
         falling = scale1 < 0
@@ -147,7 +155,7 @@ class FoldedNetwork:
         return _Block(
             lower=self._spread(torch.where(falling, -infinite, threshold), frames),
             upper=self._spread(torch.where(falling, threshold, infinite), frames) if falling.any() else None,
-            conv1=convolution(self._to(weight1), self._to(bias1), relu=True, input_shape=shape),
+            conv1=convolution(rounded[:, :, None, None], bias1.to(self._device), relu=True, input_shape=shape),
             conv2=convolution(self._to(block.conv2.weight), None, relu=False, input_shape=shape),
             gate=copy.deepcopy(block.gate).to(self._device),
             pool=block.pool,

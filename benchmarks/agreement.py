@@ -1,0 +1,99 @@
+"""What the quick ways to compute change: logits, probabilities and lwlrap beside the plain float32 network's.
+
+`python -m benchmarks.agreement --data D --weights W`: every member at up to three windows of each test clip, on a CPU.
+Nothing is chosen by these scores; both ways see the same windows.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.report import Result, print_report
+from kernel_src.audio import read_waveform
+from kernel_src.backend_names import PLAIN
+from kernel_src.backends import candidates
+from kernel_src.devices import CPU
+from kernel_src.frontend import FrontendConfig, spectrogram
+from kernel_src.manifest import read_manifest
+from kernel_src.predict import look_through
+from kernel_src.views import windows
+from kernel_src.weights import LoadedMember, load_member
+from train_offline.dataset import TEST, read_split
+from train_offline.metric import lwlrap
+
+LOOKS = 3
+BATCH_CLIPS = 16
+Float64 = npt.NDArray[np.float64]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures and prints the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="a data set with test.csv")
+    parser.add_argument("--weights", type=Path, required=True, help="weights that were trained on it")
+    options = parser.parse_args(arguments)
+    manifest = read_manifest(options.weights)
+    split = read_split(options.data, TEST, manifest.labels)
+    paths = [options.data / TEST / name for name in split.fnames]
+    spectrograms: dict[FrontendConfig, list[npt.NDArray[np.float16]]] = {}
+    logits: defaultdict[str, list[Float64]] = defaultdict(list)
+    for entry in manifest.members:
+        plain = load_member(options.weights, entry, len(manifest.labels), CPU, PLAIN)
+        if plain.frontend not in spectrograms:
+            spectrograms[plain.frontend] = [extract(path, plain.frontend) for path in paths]
+        for name in candidates(CPU):
+            logits[name].append(mean_logits(plain.on(CPU, name), spectrograms[plain.frontend]))
+    results: dict[str, Result] = {}
+    for name in candidates(CPU)[:-1]:
+        results |= compared(name, np.stack(logits[name]), np.stack(logits[PLAIN]), split.targets)
+    print_report("agreement", results)
+
+
+def extract(path: Path, config: FrontendConfig) -> npt.NDArray[np.float16]:
+    """A clip's spectrogram as the kernel keeps it."""
+    waveform = read_waveform(path, config.sample_rate_hz, config.trim_top_db)
+    return spectrogram(waveform, config).astype(np.float16)
+
+
+def mean_logits(member: LoadedMember, clips: Sequence[npt.NDArray[np.float16]]) -> Float64:
+    """[clips, labels] means over the first windows of each clip."""
+    config = member.config
+    total, count = np.zeros((len(clips), config.n_labels)), np.zeros((len(clips), 1))
+    views = [windows(clip.shape[1], config.crop_frames, config.n_mels)[:LOOKS] for clip in clips]
+    for look in range(LOOKS):
+        chosen = [index for index, found in enumerate(views) if look < len(found)]
+        for first in range(0, len(chosen), BATCH_CLIPS):
+            batch = chosen[first : first + BATCH_CLIPS]
+            total[batch] += look_through(member, [clips[i] for i in batch], [views[i][look] for i in batch])
+        count[chosen] += 1
+    return total / count
+
+
+def compared(name: str, ours: Float64, plain: Float64, targets: npt.NDArray[np.bool_]) -> dict[str, Result]:
+    """How far [members, clips, labels] logits are from the plain ones."""
+    changes = [lwlrap(targets, one) - lwlrap(targets, other) for one, other in zip(ours, plain, strict=True)]
+    blended = lwlrap(targets, ours.mean(axis=0)) - lwlrap(targets, plain.mean(axis=0))
+    apart = np.abs(sigmoid(ours) - sigmoid(plain))
+    exact = name.endswith("float32")
+    return {
+        f"{name}_logit_rms_difference": Result(float(np.sqrt(((ours - plain) ** 2).mean())), None, "lower"),
+        f"{name}_largest_probability_difference": Result(float(apart.max()), 1e-3 if exact else None, "lower"),
+        f"{name}_mean_probability_difference": Result(float(apart.mean()), None, "lower"),
+        f"{name}_lwlrap_change_of_the_blend": Result(abs(blended), 0.001, "lower"),
+        f"{name}_largest_lwlrap_change_of_a_member": Result(float(np.abs(changes).max()), None, "lower"),
+        f"{name}_mean_lwlrap_change_of_members": Result(float(np.mean(changes)), None, "higher"),
+    }
+
+
+def sigmoid(logits: Float64) -> Float64:
+    """Probabilities."""
+    found: Float64 = 1 / (1 + np.exp(-logits))
+    return found
+
+
+if __name__ == "__main__":
+    main()
