@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
 
-import librosa
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 import torch
 
+from benchmarks.silver_kernel import extract
 from kernel_src.clips import ClipList
 from kernel_src.events import EventLog
 from kernel_src.extraction import SpectrogramSource
@@ -36,30 +36,8 @@ class Rival:
 
 def librosa_pcen(path: Path) -> Float32:
     """The silver solution's spectrogram, [mels, frames] float32."""
-    config = SILVER
-    waveform, _ = librosa.load(path, sr=config.sample_rate_hz)
-    waveform, _ = librosa.effects.trim(waveform)
-    mel = librosa.feature.melspectrogram(
-        y=waveform,
-        sr=config.sample_rate_hz,
-        n_mels=config.n_mels,
-        n_fft=config.n_fft,
-        hop_length=config.hop_samples,
-        fmin=config.fmin_hz,
-        fmax=config.fmax_hz,
-        power=config.power,
-    )
-    result: Float32 = librosa.pcen(
-        mel,
-        sr=config.sample_rate_hz,
-        hop_length=config.hop_samples,
-        gain=config.pcen_gain,
-        bias=config.pcen_bias,
-        power=config.pcen_power,
-        time_constant=config.pcen_time_constant_s,
-        eps=config.pcen_eps,
-    )
-    return result
+    spectrogram: Float32 = extract(asdict(SILVER), path)
+    return spectrogram
 
 
 def with_librosa(paths: Sequence[Path], threads: int) -> dict[Path, Float32]:

@@ -21,6 +21,9 @@ _SMALLEST_POWER = 1e-10
 BLOCK_SAMPLES = 1 << 16
 """Samples that are decoded at a time: a quarter of a megabyte as floats, which stays in a core's own cache."""
 
+WHOLE_FILE_BYTES = 16 << 20
+"""Files up to this size are read in one piece, three minutes of 16 bits; longer ones block by block."""
+
 _EXACT_IN_INT16 = ("PCM_16", "PCM_S8", "PCM_U8")
 _MOST_SAMPLES = 1 << 40  # libsndfile gives a much larger number where a file does not tell its length
 
@@ -41,14 +44,25 @@ def read_waveform(path: Path, sample_rate_hz: int, trim_top_db: float | None) ->
         MemoryError: the waveform does not fit into memory.
     """
     try:
-        # Read first: soundfile opens files under one lock, and an input that hangs would hold up all the others.
-        with soundfile.SoundFile(io.BytesIO(path.read_bytes())) as file:
+        with soundfile.SoundFile(_source(path)) as file:
             waveform = _decode(file, path, sample_rate_hz)
     except (OSError, RuntimeError) as error:  # libsndfile's errors are RuntimeErrors
         text = getattr(error, "error_string", str(error)).rstrip(".")
         reason = "the file is missing" if not path.exists() else f"cannot be decoded ({text})"
         raise ClipError(path, reason) from error
     return waveform if trim_top_db is None else trim_silence(waveform, trim_top_db)
+
+
+def _source(path: Path) -> io.BytesIO | Path:
+    """What soundfile is to open: not before something was read of the file.
+
+    It opens files under one lock, where an input that hangs would hold up all the others.
+    """
+    if path.stat().st_size <= WHOLE_FILE_BYTES:
+        return io.BytesIO(path.read_bytes())
+    with path.open("rb") as file:
+        file.read(1)
+    return path
 
 
 def _decode(file: soundfile.SoundFile, path: Path, sample_rate_hz: int) -> Waveform:

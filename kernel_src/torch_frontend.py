@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from librosa.filters import mel as mel_filterbank
 
-from kernel_src.frontend import FrontendConfig, smoothing_share
+from kernel_src.frontend import SMALLEST_POWER, FrontendConfig, count_frames, mel_bank, smoothing_share
 
 Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
@@ -23,7 +22,6 @@ CHUNK_FRAMES = 2048
 """Frames that are transformed at a time: 42 MB of samples, and always as many, so that the FFT is planned once."""
 
 _GROUP_MELS = 32
-_SMALLEST_POWER = 1e-10  # as in frontend.py
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Layout:
     @classmethod
     def of(cls, lengths: Sequence[int], config: FrontendConfig) -> "Layout":
         """For clips of these lengths in samples."""
-        n_frames = [1 + length // config.hop_samples for length in lengths]
+        n_frames = [count_frames(length, config) for length in lengths]
         gap = -(-config.n_fft // (2 * config.hop_samples))  # half a frame: no frame of one clip hears another
         starts = np.concatenate([[0], np.cumsum([count + gap for count in n_frames])])
         total = -(-int(starts[-1]) // CHUNK_FRAMES) * CHUNK_FRAMES
@@ -102,7 +100,7 @@ class TorchFrontend:
         layout = Layout.of([len(waveform) for waveform in waveforms], self._config)
         energies = self._energies(self._join(waveforms, layout), layout.total_frames)
         if self._config.scaling == "db":
-            return layout, 10 * torch.log10(energies.clamp_(min=_SMALLEST_POWER))
+            return layout, 10 * torch.log10(energies.clamp_(min=SMALLEST_POWER))
         return layout, self._pcen(energies, layout)
 
     def _join(self, waveforms: Sequence[Float32], layout: Layout) -> torch.Tensor:
@@ -170,14 +168,12 @@ class _MelGroup:
 
 
 def _mel_groups(config: FrontendConfig, device: torch.device) -> list[_MelGroup]:
-    bank = mel_filterbank(
-        sr=config.sample_rate_hz, n_fft=config.n_fft, n_mels=config.n_mels, fmin=config.fmin_hz, fmax=config.fmax_hz
-    )
+    bank = mel_bank(config).toarray()
     groups = []
     for first_mel in range(0, config.n_mels, _GROUP_MELS):
         rows = bank[first_mel : first_mel + _GROUP_MELS]
         heard = np.flatnonzero(rows.any(axis=0))
         first_bin, end_bin = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
-        weights = torch.from_numpy(rows[:, first_bin:end_bin].T.astype(np.float32)).contiguous()
+        weights = torch.from_numpy(np.ascontiguousarray(rows[:, first_bin:end_bin].T))
         groups.append(_MelGroup(first_mel, first_bin, weights.to(device)))
     return groups

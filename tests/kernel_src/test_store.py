@@ -94,6 +94,14 @@ def test_what_was_dropped_is_not_stored(store: SpectrogramStore) -> None:
     assert store.get("clip") is None
 
 
+def test_it_says_what_it_holds_without_fetching_it(store: SpectrogramStore, tier: Tier) -> None:
+    store.put("clip", spectrogram(1))
+    assert ("clip" in store) == (tier is not Tier.NONE)
+    assert "other" not in store
+    store.drop("clip")
+    assert "clip" not in store
+
+
 def test_a_second_put_replaces_the_first(store: SpectrogramStore, tier: Tier) -> None:
     store.put("clip", spectrogram(1))
     store.put("clip", spectrogram(2, frames=7))
