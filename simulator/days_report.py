@@ -60,7 +60,8 @@ def _rows(days: Sequence[Day], folder: Path) -> list[tuple[object, ...]]:
         score = day.result.score
         report = os.path.relpath(day.result.rehearsal.out / "report.html", folder)
         wrong = "; ".join(fault_text(day, fault) for fault in day.faults)
-        fate = day.fate if day.good else f"{day.result.verdict.text}; {day.lost_clips} clips lost"
+        lost = f"; {day.lost_clips} clips lost" if day.lost_clips else ""
+        fate = day.fate if day.good else f"{day.result.verdict.text}{lost}"
         rows.append(
             (
                 link(str(day.number), report),

@@ -14,7 +14,7 @@ from simulator.project import Project, read_project
 from simulator.settings import CompetitionData, Rehearsal
 
 NO_WEIGHTS = "none"
-KEPT_OVERRIDES = ("passes", "seed", "stop_early")
+KEPT_OVERRIDES = ("passes", "seed", "stop_early", "backend", "batch_clips")
 
 
 def rehearsal_from(options: argparse.Namespace) -> Rehearsal:

@@ -72,6 +72,6 @@ class Rehearsal:
     rerun: bool = True
     """Whether this plays the hidden re-run rather than the run on commit."""
     overrides: Mapping[str, object] = field(default_factory=dict)
-    """More for HOURGLASS_OVERRIDES: `passes`, `seed`, `stop_early`."""
+    """More for HOURGLASS_OVERRIDES: what it may hold beside limits and folders."""
     live: bool = True
     """Whether the kernel's output is shown while it runs."""

@@ -17,7 +17,7 @@ p { margin: .4rem 0; } .soft { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--faint); vertical-align: top;
   overflow-wrap: anywhere; }
-td:first-child { white-space: nowrap; }
+td:first-child, th { white-space: nowrap; }
 svg { display: block; width: 100%; height: auto; }
 svg .label { font: 12px system-ui, sans-serif; fill: var(--soft); }
 svg .small { font-size: 9px; } svg .strong { fill: var(--ink); }

@@ -25,6 +25,7 @@ INPUTS = Path(json.loads(os.environ.get("HOURGLASS_OVERRIDES", "{}")).get("input
 sys.path.insert(0, str(INPUTS))
 
 from kernel_src.audio import read_waveform  # noqa: E402
+from kernel_src.errors import ClipError  # noqa: E402
 from kernel_src.frontend import FrontendConfig, spectrogram  # noqa: E402
 from kernel_src.manifest import read_manifest  # noqa: E402
 from kernel_src.views import ZOOM, Window, cut, stretch  # noqa: E402
@@ -43,7 +44,10 @@ def extract(path: Path, config: FrontendConfig) -> Any:
 def keep(spectrograms: MutableMapping[Path, Any], config: FrontendConfig, path: Path) -> None:
     """Puts a spectrogram into the dict, while there is memory."""
     if psutil.virtual_memory().percent < MOST_MEMORY_PERCENT:
-        spectrograms[path] = extract(path, config)
+        try:
+            spectrograms[path] = extract(path, config)
+        except ClipError as error:  # as a library's own error would be: one that comes through to the parent
+            raise RuntimeError(str(error)) from None
 
 
 def view(member: LoadedMember, clip: Any, number: int) -> Any:

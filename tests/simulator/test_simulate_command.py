@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from simulated import Simulate
 
 from kernel_src.errors import KernelError
 from simulator.command import main
@@ -123,3 +124,11 @@ def test_a_project_that_cannot_be_read_is_named(name: str, script: Path) -> None
     (script.parent / name).write_text("{{", encoding="utf-8")
     with pytest.raises(KernelError, match=name):
         read_project(script)
+
+
+def test_what_the_user_overrides_reaches_the_kernel_but_no_limit(simulate: Simulate, data: Path) -> None:
+    given = {"passes": 2, "backend": "plain", "batch_clips": 8, "stop_early": False, "time_s": 5}
+    body = "write_valid()\nprint(json.dumps(overrides))"
+    run = simulate(body, "--data", str(data), "--time", "20s", HOURGLASS_OVERRIDES=json.dumps(given))
+    assert run.exit_code == 0, run.stdout + run.stderr
+    assert json.loads(run.stdout.splitlines()[0]).items() >= {**given, "time_s": 20}.items()
