@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from training_settings import TINY
 
@@ -55,6 +56,11 @@ def test_the_kernel_predicts_what_the_training_predicted(
     printed = capsys.readouterr().out
     for words in ("safetensors, no pickle", "fold0-curated    3 clips: at most", "fold1-curated    3 clips", "sha256"):
         assert words in printed
+
+
+def test_folds_are_scored_without_the_short_numbers_that_gpus_take_for_float32(trained: tuple[Path, Path]) -> None:
+    assert trained
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
 
 
 def test_where_no_predictions_were_kept_the_scores_must_come_out_again(
