@@ -27,8 +27,8 @@ venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
 
-.PHONY: help setup demo test test-slow test-image check lint types bench train evaluate kernel smoke simulate rehearse \
-  push-weights push pull-output submit release data layout clean
+.PHONY: help setup demo test test-slow test-image check lint types bench train evaluate report describe export kernel \
+  smoke simulate rehearse push-weights push pull-output submit release data layout clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,15 @@ train: $(ready) ## fold weights from DATA, by RECIPE and SIZE, into WEIGHTS; FOL
 
 evaluate: $(ready) ## out-of-fold lwlrap of WEIGHTS on DATA, overall and per label
 	$(python) -m train_offline evaluate --data $(DATA) --weights $(WEIGHTS) $(ARGS)
+
+report: $(ready) ## WEIGHTS/report.html anew: curves, labels, picks, confusions, spectrograms (training draws it too)
+	$(python) -m train_offline report --data $(DATA) --weights $(WEIGHTS) $(ARGS)
+
+describe: $(ready) ## data-report.html: labels of DATA, durations, and silent, clipped, copied and known bad clips
+	$(python) -m train_offline describe $(DATA) $(ARGS)
+
+export: $(ready) ## that the kernel predicts from WEIGHTS what training did; ARGS="--out DIR" copies what it needs
+	$(python) -m train_offline export --data $(DATA) --weights $(WEIGHTS) $(ARGS)
 
 kernel: $(ready) ## build/kernel.py and build/kernel-metadata.json, ready for `kaggle kernels push -p build`
 	$(python) bundle.py $(ARGS)

@@ -16,7 +16,7 @@ from publisher.publishing import Publishing
 from publisher.remote_dataset import READY, RemoteDataset
 from publisher.remote_kernel import RemoteKernel, RunState
 from publisher.submit import submit, wait_for_score
-from publisher.waiting import clock_text
+from train_offline.progress import clock_text
 from train_offline.weights_check import weights_files
 
 INTERRUPTED = 128 + signal.SIGINT

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from publisher.client import Client
+from train_offline.progress import clock_text
 
 State = TypeVar("State")
 
@@ -43,10 +44,3 @@ def wait_for(
         if now_s - began_s >= client.patience.at_most_s:
             raise client.failed(f"{what}: still {state} after {clock_text(now_s - began_s)}; no longer waited for")
         client.clock.sleep(client.patience.every_s)
-
-
-def clock_text(seconds_s: float) -> str:
-    """A duration as on a clock: 0:05, 12:34, 1:02:03."""
-    minutes, seconds = divmod(round(seconds_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

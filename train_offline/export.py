@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from kernel_src.audio import read_waveform
+from kernel_src.backend_names import PLAIN
 from kernel_src.errors import KernelError
 from kernel_src.frontend import spectrogram
 from kernel_src.manifest import MANIFEST_NAME, Manifest, Member, read_manifest
@@ -74,7 +75,10 @@ def _check_size(weights: Path, manifest: Manifest) -> str:
 
 
 def _check_predictions(settings: ExportSettings, manifest: Manifest) -> list[tuple[str, str]]:
-    """Each member predicts anew, from the recordings on, as the kernel does: on the CPU in float32."""
+    """Each member predicts anew, from the recordings on, as the kernel does: on the CPU in float32.
+
+    The kernel may choose a quicker backend when it runs, and then holds it against this one itself.
+    """
     split = read_split(settings.data, CURATED, manifest.labels)
     found, silent = [], []
     for member in manifest.members:
@@ -102,7 +106,8 @@ def _check_against(
     if not shares <= TOLERANCE:
         raise KernelError(
             f"{settings.weights / member.file}: the kernel's probabilities are up to {shares:.1e} off those of the"
-            f" training (logits {logits:.1e}), more than {TOLERANCE:.0e}; train this fold again with --again"
+            f" training (logits {logits:.1e}), more than {TOLERANCE:.0e}: code or recordings have changed since;"
+            " train it again with --again"
         )
     return f"{len(rows)} clips: at most {shares:.1e} off the training's probabilities, {logits:.1e} off its logits"
 
@@ -114,7 +119,7 @@ def _shares(logits: Float64) -> Float64:
 
 def _predict(member: Member, paths: list[Path], weights: Path, manifest: Manifest) -> Float64:
     """[clips, labels] the logits of a member, nothing taken from a cache."""
-    loaded = load_member(weights, member, len(manifest.labels), torch.device("cpu"))
+    loaded = load_member(weights, member, len(manifest.labels), torch.device("cpu"), PLAIN)
     config = loaded.frontend
     spectrograms = [
         spectrogram(read_waveform(path, config.sample_rate_hz, config.trim_top_db), config) for path in paths

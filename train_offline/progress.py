@@ -42,7 +42,7 @@ class Progress:
         seconds_s = time.monotonic() - self._began_s
         rate = self._done / max(seconds_s, 1e-9)
         left_s = (self._total - self._done) / max(rate, 1e-9)
-        parts = [f"{self._done} of {self._total} {self._unit}s", f"{rate:.1f}/s", f"{left_s:.0f} s left", note]
+        parts = [f"{self._done} of {self._total} {self._unit}s", f"{rate:.1f}/s", f"{clock_text(left_s)} left", note]
         print(f"{self._what}: {', '.join(part for part in parts if part)}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
@@ -56,3 +56,10 @@ class Progress:
             seconds_s = time.monotonic() - self._began_s
             count = f"{self._done} {self._unit}{'' if self._done == 1 else 's'}"
             print(f"{self._what}: {count} in {seconds_s:.1f} s", file=sys.stderr, flush=True)
+
+
+def clock_text(seconds_s: float) -> str:
+    """A duration as on a clock: 0:05, 12:34, 1:02:03."""
+    minutes, seconds = divmod(round(seconds_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

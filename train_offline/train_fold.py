@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from kernel_src.backend_names import EXACT
+from kernel_src.backends import candidates
 from kernel_src.manifest import Member
 from kernel_src.model import SEDenseNet
 from kernel_src.weights import LoadedMember
@@ -136,17 +138,24 @@ def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[
     return [Source(fnames, noisy.spectrograms.subset(clips), targets[clips], use.weight)]
 
 
-def _as_member(job: FoldJob, network: TrainedNetwork) -> LoadedMember:
-    """The network as the kernel would have it."""
+def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None) -> LoadedMember:
+    """The network as the kernel would have it, with the likeliest backend or a given one."""
     model = network.model.to(job.device).eval()
-    normalisation = network.normalisation
-    return LoadedMember("", model, job.size.frontend, normalisation.mean, normalisation.std, oof_lwlrap=None)
+    return LoadedMember(
+        id="",
+        model=model,
+        frontend=job.size.frontend,
+        mean=network.normalisation.mean,
+        std=network.normalisation.std,
+        oof_lwlrap=None,
+        backend=backend or candidates(job.device)[0],
+    )
 
 
 def _validate(job: FoldJob, network: TrainedNetwork, unseen: TrainingSet) -> Validation:
-    """What a network makes of the fold that it has not been trained on."""
+    """What a network makes of the fold that it has not been trained on, to be had again on any machine."""
     title = f"fold {job.fold} out-of-fold score"
-    result = validate(_as_member(job, network), unseen.spectrograms, unseen.targets, title)
+    result = validate(_as_member(job, network, EXACT), unseen.spectrograms, unseen.targets, title)
     network.model.cpu()
     return result
 

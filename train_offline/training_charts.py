@@ -1,11 +1,12 @@
 """Charts of a training: its learning curves, its scores by label, what it picked and what it confuses."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from kernel_src.manifest import Member
+from train_offline.chart_scale import number_text
 from train_offline.confusions import outranked, worst_confusions
 from train_offline.drawing import Series, line_chart
 from train_offline.label_charts import Row, bar_rows, heat_map
@@ -76,7 +77,7 @@ def picks_by_label(picks: Mapping[int, Sequence[Pick]], labels: Sequence[str]) -
         Row(
             label,
             means[label],
-            f"{means[label]:.1f}",
+            number_text(round(means[label], 1)),
             f"{label}: " + ", ".join(f"{counts[label]} in fold {fold}" for fold, counts in by_fold.items()),
             whisker=(
                 min(counts[label] for counts in by_fold.values()),
@@ -89,6 +90,11 @@ def picks_by_label(picks: Mapping[int, Sequence[Pick]], labels: Sequence[str]) -
     return bar_rows(
         rows, title="picks from the noisy set for each label", x_label="clips, mean of the folds", columns=2
     )
+
+
+def _ends(counts: Iterable[int]) -> tuple[int, int]:
+    least, *_, most = sorted(counts)
+    return least, most
 
 
 def worst_pairs(out_of_fold: OutOfFold) -> str:

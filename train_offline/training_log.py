@@ -14,6 +14,7 @@ from kernel_src.errors import KernelError
 from train_offline.batches import TrainingSet
 from train_offline.evaluate import Float64
 from train_offline.noisy_pick import Pick
+from train_offline.tensorboard_files import BOARDS_NAME, EpochBoard
 from train_offline.whole_files import write_whole
 
 FOLDER_NAME = "training"
@@ -21,7 +22,7 @@ OUT_OF_FOLD_NAME = "oof.npz"
 
 
 class EpochLog:
-    """One JSON object per epoch of a stage, in a file that is whole at any moment.
+    """One JSON object per epoch of a stage, in a file that is whole at any moment; the same for TensorBoard.
 
     Args:
         path: a JSON-lines file; None keeps the entries in memory only.
@@ -29,17 +30,22 @@ class EpochLog:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._board = EpochBoard(path.parent / BOARDS_NAME / path.stem) if path else None
         self.entries: list[dict[str, Any]] = []
 
     def restart(self, entries: list[dict[str, Any]]) -> None:
         """Begins with these entries; what the file had after them is forgotten."""
         self.entries = list(entries)
         self._write()
+        if self._board:
+            self._board.restart(entries)
 
     def add(self, entry: dict[str, Any]) -> None:
         """Adds an epoch."""
         self.entries.append(entry)
         self._write()
+        if self._board:
+            self._board.add(entry)
 
     def _write(self) -> None:
         if self._path is None:

@@ -137,9 +137,8 @@ def _picks(record: TrainingRecord, labels: Sequence[str]) -> list[str]:
     if not record.picks:
         return [paragraph("Nothing: these weights come from the curated clips alone.")]
     count = sum(map(len, record.picks.values())) / len(record.picks)
-    note = (
-        f"{count:,.0f} clips a fold in the mean; the whisker goes from the fold with the fewest to that with the most."
-    )
+    several = "; a whisker goes from the fold with the fewest to the one with the most" if len(record.picks) > 1 else ""
+    note = f"{count:,.0f} clips a fold, each for the label by which it was picked{several}."
     return [paragraph(note), picks_by_label(record.picks, labels)]
 
 

@@ -1,5 +1,6 @@
 """Describing a data set that has one of everything."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def data(tmp_path: Path) -> Path:
     """24 good curated clips, and a noisy split and a test with something wrong."""
     folder = make_training_data(tmp_path / "data")
     noisy, test = folder / "train_noisy", folder / "test"
+    shutil.rmtree(noisy)
     noisy.mkdir()
     test.mkdir()
     soundfile.write(noisy / "silent.wav", np.full(RATE_HZ, 0.0005), RATE_HZ)

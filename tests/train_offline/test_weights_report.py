@@ -1,7 +1,6 @@
 """The report of a training that really took place, opened in a real browser without a network."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,8 @@ from training_settings import TINY
 
 from sample_data import LABELS, make_training_data
 from train_offline import command
-from train_offline.recipes import SILVER, SIZES
-from train_offline.training import TrainingSettings, train
+from train_offline.recipes import SIZES
 
-QUICK = replace(TINY, epochs=4)
 PICTURES = ("spectrograms with their augmentations", "one clip in decibels beside PCEN")
 
 
@@ -23,19 +20,29 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("trained")
     data = make_training_data(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SIZES, QUICK.name, QUICK)
-        train(TrainingSettings(data, folder / "weights", SILVER, QUICK, folds=()))
+        patch.setitem(SIZES, TINY.name, TINY)
+        arguments = ["--data", str(data), "--size", TINY.name, "--epochs", "4", "--out", str(folder / "weights")]
+        assert command.main(["train", *arguments]) == 0
     return data, folder / "weights"
 
 
 @pytest.fixture(autouse=True)
 def tiny_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SIZES, QUICK.name, QUICK)
+    monkeypatch.setitem(SIZES, TINY.name, TINY)
 
 
 def report(data: Path, weights: Path) -> Path:
     assert command.main(["report", "--data", str(data), "--weights", str(weights)]) == 0
     return weights / "report.html"
+
+
+def test_a_training_ends_with_its_report_and_its_card(trained: tuple[Path, Path]) -> None:
+    _, weights = trained
+    assert "What is taken for what" in (weights / "report.html").read_text(encoding="utf-8")
+    assert "| fold2-noisy | 2 | noisy | 0." in (weights / "README.md").read_text(encoding="utf-8")
+    assert {folder.name for folder in (weights / "training" / "tensorboard").iterdir()} == {
+        f"fold{fold}-{stage}" for fold in range(3) for stage in ("curated", "noisy")
+    }
 
 
 def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(trained: tuple[Path, Path], tmp_path: Path) -> None:
