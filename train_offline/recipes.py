@@ -134,7 +134,10 @@ BEST = replace(
     name="best",
     padding="repeat",
     lsep_share=0.02,
-    augmentation=Augmentation(mixing="maximum", mixed_share=0.6, masks=2),
+    stages=(
+        Stage(CURATED_STAGE, epochs_share=0.5, peak_learning_rate=3e-3, exported=False),
+        Stage(NOISY_STAGE, epochs_share=1.0, peak_learning_rate=2e-3, noisy=NoisyUse(AGREED, weight=0.5)),
+    ),
 )
 
 RECIPES = {recipe.name: recipe for recipe in (SILVER, BEST)}

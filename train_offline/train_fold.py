@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from kernel_src.backends import candidates
 from kernel_src.manifest import Member
 from kernel_src.model import SEDenseNet
 from kernel_src.weights import LoadedMember
@@ -139,8 +140,15 @@ def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[
 def _as_member(job: FoldJob, network: TrainedNetwork) -> LoadedMember:
     """The network as the kernel would have it."""
     model = network.model.to(job.device).eval()
-    normalisation = network.normalisation
-    return LoadedMember("", model, job.size.frontend, normalisation.mean, normalisation.std, oof_lwlrap=None)
+    return LoadedMember(
+        id="",
+        model=model,
+        frontend=job.size.frontend,
+        mean=network.normalisation.mean,
+        std=network.normalisation.std,
+        oof_lwlrap=None,
+        backend=candidates(job.device)[0],
+    )
 
 
 def _validate(job: FoldJob, network: TrainedNetwork, unseen: TrainingSet) -> Validation:

@@ -92,7 +92,8 @@ class WeightsFolder:
         """
         folder = self.path if member in self._manifest.members else self.training_path
         loaded = load_member(folder, member, len(self._manifest.labels), torch.device("cpu"))
-        return TrainedNetwork(loaded.model, Normalisation(member.mean, member.std))
+        model = loaded.model.requires_grad_(requires_grad=True)  # the runtime's networks learn nothing more
+        return TrainedNetwork(model, Normalisation(member.mean, member.std))
 
     def save(
         self, network: TrainedNetwork, frontend: FrontendConfig, *, fold: int, stage: Stage, score: Validation
