@@ -36,11 +36,13 @@ class Blend:
             clips: their indices, each at most once.
             logits: [clips, labels]; a clip whose logits are not all finite is left as it was.
         """
-        finite = np.isfinite(logits).all(axis=1)
-        rows, values = np.asarray(clips, np.intp)[finite], logits[finite].astype(np.float64)
+        rows, values = np.asarray(clips, np.intp), logits.astype(np.float64)
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
+            rows, values = rows[finite], values[finite]
         with self._lock:
             self._sums[rows] += values
-            self._squares[rows] += np.square(values)
+            self._squares[rows] += values * values
             self._looks[rows] += 1
 
     @property

@@ -168,10 +168,9 @@ class PassLoop:
         """Takes in what a batch has brought."""
         if result.logits is not None:
             self._blend.add(result.clips, result.logits[:, self._columns])
-            config = self._members[member].config
-            for clip, frames in zip(result.clips, result.frames, strict=True):
-                self.views[member, clip] = len(windows(frames, config.crop_frames, config.n_mels))
-            self.looks[member, list(result.clips)] += 1
+            config, clips = self._members[member].config, list(result.clips)
+            self.views[member, clips] = [len(windows(n, config.crop_frames, config.n_mels)) for n in result.frames]
+            self.looks[member, clips] += 1
         for clip in result.unusable:
             self.views[:, clip] = self.looks[:, clip]
         frontend = self._members[member].frontend
