@@ -22,7 +22,7 @@ class KernelLimits:
     """Blocks on disk in the working folder."""
 
     time_reserve_s: float = 10.0
-    """Never planned for: the last write and the way out."""
+    """How long the whole process may stand still at the very end; what writes cost is measured and comes on top."""
     memory_reserve_bytes: int = 10**9
     """Kept free by the spectrogram store for the network and its batches."""
     disk_reserve_bytes: int = 50 * 10**6
