@@ -61,10 +61,13 @@ def test_a_batch_in_parts_says_what_the_whole_batch_says(monkeypatch: pytest.Mon
     assert_same(model, FoldedNetwork(model, torch.float32, CPU), torch.randn(9, 1, 16, 32))
 
 
-def test_it_does_without_onednns_private_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05), (torch.float16, 0.01)])
+def test_it_does_without_onednns_private_operations(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tolerance: float
+) -> None:
     model = trained_like(SMALL)
     monkeypatch.setattr(convolution, "packing_works", lambda _: False)
-    assert_same(model, FoldedNetwork(model, torch.float32, CPU), torch.randn(2, 1, 16, 32))
+    assert_same(model, FoldedNetwork(model, dtype, CPU), torch.randn(2, 1, 16, 32), tolerance)
 
 
 def test_operations_that_are_gone_or_wrong_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +81,17 @@ def test_operations_that_are_gone_or_wrong_are_not_used(monkeypatch: pytest.Monk
 def test_half_precision_stays_near() -> None:
     model = trained_like(SMALL)
     assert_same(model, FoldedNetwork(model, torch.bfloat16, CPU), torch.randn(4, 1, 16, 32), tolerance=0.05)
+
+
+def test_half_precision_is_nearer_to_float32_than_autocast_is() -> None:
+    model = trained_like(ModelConfig(n_labels=20, n_mels=64, crop_frames=64, width=8))
+    images = torch.randn(16, 1, 64, 64)
+    with torch.inference_mode():
+        expected = model(images)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            cast = model(images)
+        ours = FoldedNetwork(model, torch.bfloat16, CPU)(images)
+    assert (ours - expected).square().mean() < 0.8 * (cast - expected).square().mean()
 
 
 def test_threads_share_one_copy() -> None:
