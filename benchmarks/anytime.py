@@ -139,7 +139,7 @@ def _never_worse(recorded: RecordedLooks, scores: dict[str, list[npt.NDArray[np.
         intervals = [paired_interval(recorded.targets, mine, theirs) for mine, theirs in pair]
         results[f"worst_difference_to_{name}"] = Result(min(low[0] for low in intervals), -TOLERANCE, "higher")
         results[f"worst_lower_bound_to_{name}"] = Result(min(low[1] for low in intervals), -TOLERANCE, "higher")
-        results[f"worst_upper_bound_to_{name}"] = Result(min(low[2] for low in intervals), -TOLERANCE, "higher")
+        results[f"worst_upper_bound_to_{name}"] = Result(min(low[2] for low in intervals), None, "higher")
     return results
 
 
