@@ -66,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if exit_code not in (0, 1):  # 1 is a bad verdict, which is a result here
                 return exit_code
     days = {name: read_days(options.out / name / "days.json") for name in SCRIPTS}
-    print("\n".join(table(days)))
+    good = [good_day_text(options.out / name / "good-day" / "summary.json") for name in SCRIPTS]
+    print("\n".join(table(days, good)))
     ours, silver = days["ours"], days["silver"]
     print_report("bad_days", results(ours, silver))
     return 0 if all(day.kept for day in ours) else 1
@@ -78,9 +79,18 @@ def read_days(path: Path) -> list[LivedDay]:
     return [LivedDay(tuple(row["kinds"]), row["fate"], row["time_s"], row["lwlrap"], row["lost_clips"]) for row in rows]
 
 
-def table(days: dict[str, list[LivedDay]]) -> list[str]:
-    """A line for each day, then one for each fate and each kind of fault."""
-    lines = [f"{'':4}{'what went wrong':44}{'ours':36}the silver way"]
+def good_day_text(summary: Path) -> str:
+    """The day before the bad ones, on which nothing went wrong, in a few words."""
+    fields = json.loads(summary.read_text(encoding="utf-8"))
+    return f"{fields['verdict']} {fields['lwlrap'] or 0:.3f} in {fields['time_s']:.0f} s"
+
+
+def table(days: dict[str, list[LivedDay]], good: Sequence[str]) -> list[str]:
+    """A line for each day, the good ones first, then one for each fate and each kind of fault."""
+    lines = [
+        f"{'':4}{'what went wrong':44}{'ours':36}the silver way",
+        f"{'':4}{'nothing':44}{good[0]:36}{good[1]}",
+    ]
     for number, (ours, silver) in enumerate(zip(days["ours"], days["silver"], strict=True), 1):
         lines.append(f"{number:<4}{', '.join(ours.kinds):44}{ours.text:36}{silver.text}")
     lines += ["", f"{'days':32}{'ours':>8}{'silver':>8}"]

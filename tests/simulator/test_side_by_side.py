@@ -18,6 +18,9 @@ def write_days(folder: Path, days: list[tuple[str, float, int]]) -> None:
         for index, (fate, lwlrap, lost) in enumerate(days)
     ]
     (folder / "days.json").write_text(json.dumps(rows), encoding="utf-8")
+    (folder / "good-day").mkdir()
+    good = {"verdict": "kept", "lwlrap": 0.7, "time_s": 31.2}
+    (folder / "good-day" / "summary.json").write_text(json.dumps(good), encoding="utf-8")
 
 
 @pytest.mark.parametrize(("lost", "exit_code"), [(0, 0), (2, 1)])
@@ -28,7 +31,8 @@ def test_days_are_summed_up_side_by_side(
     write_days(tmp_path / "silver", SILVER)
     assert main(["--data", "data", "--sum-up", "--out", str(tmp_path)]) == exit_code
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["1", "slow", "survived", "0.700", "late", "0.000"]
+    assert lines[1].split() == ["nothing", *["kept", "0.700", "in", "31", "s"] * 2]
+    assert lines[2].split() == ["1", "slow", "survived", "0.700", "late", "0.000"]
     assert "slow                                   2       1     2" in lines
     figures = json.loads(lines[-1])["results"]
     assert figures["ours_survived_days"] == {"value": 2, "target": 2, "better": "higher", "met": True}
