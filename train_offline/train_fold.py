@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from kernel_src.backend_names import EXACT
+from kernel_src.backend_names import EXACT, GRAPHED
 from kernel_src.backends import candidates
 from kernel_src.manifest import Member
 from kernel_src.model import SEDenseNet
@@ -139,7 +139,11 @@ def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[
 
 
 def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None) -> LoadedMember:
-    """The network as the kernel would have it, with the likeliest backend or a given one."""
+    """The network as the kernel would have it, with a given backend or the likeliest one.
+
+    No graph is captured: it would not pay in one look, and training may go on with the same weights.
+    """
+    likeliest = candidates(job.device)[0]
     model = network.model.to(job.device).eval()
     return LoadedMember(
         id="",
@@ -148,7 +152,7 @@ def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None
         mean=network.normalisation.mean,
         std=network.normalisation.std,
         oof_lwlrap=None,
-        backend=backend or candidates(job.device)[0],
+        backend=backend or GRAPHED.get(likeliest, likeliest),
     )
 
 
