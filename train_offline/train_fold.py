@@ -139,11 +139,11 @@ def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[
 
 
 def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None) -> LoadedMember:
-    """The network as the kernel would have it, by a given backend or the likeliest one.
+    """The network as the kernel would have it, with a given backend or the likeliest one.
 
-    A graph is not captured: that is not worth its time for one look.
+    No graph is captured: it would not pay in one look, and training may go on with the same weights.
     """
-    backend = backend or candidates(job.device)[0]
+    likeliest = candidates(job.device)[0]
     model = network.model.to(job.device).eval()
     return LoadedMember(
         id="",
@@ -152,7 +152,7 @@ def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None
         mean=network.normalisation.mean,
         std=network.normalisation.std,
         oof_lwlrap=None,
-        backend=GRAPHED.get(backend, backend),
+        backend=backend or GRAPHED.get(likeliest, likeliest),
     )
 
 
