@@ -112,7 +112,8 @@ class SEDenseNet(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         self.heads = nn.ModuleList(nn.Linear(channels, config.n_labels) for _ in range(config.n_heads))
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            # Weights that are about to be loaded need no values, and torch loads its compiler to give them some.
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
