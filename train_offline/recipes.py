@@ -128,7 +128,7 @@ SILVER = Recipe(
     ),
 )
 
-# Each difference from silver is tried in LOG.md.
+# A trial, not yet better than silver: LOG.md, table 3, has its figures.
 BEST = replace(
     SILVER,
     name="best",
