@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
 
 MAX_VIEWS = 16
@@ -148,7 +147,7 @@ def _coarse_to_fine(items: Sequence[int]) -> list[int]:
     return [items[i] for i in sorted(range(len(items)), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))]
 
 
-def cut(spectrogram: Spectrogram, window: Window, silence: float | None) -> Float32:
+def cut(spectrogram: Spectrogram, window: Window, silence: float | None) -> Spectrogram:
     """The part of a spectrogram that a window shows, before stretching.
 
     Args:
@@ -157,26 +156,25 @@ def cut(spectrogram: Spectrogram, window: Window, silence: float | None) -> Floa
         silence: the value beyond the ends; None where the clip is heard again and again instead.
 
     Returns:
-        [window.n_mels, window.length_frames] float32.
+        [window.n_mels, window.length_frames] float16, a copy.
     """
     n_frames = spectrogram.shape[1]
+    bands = slice(window.first_mel, window.first_mel + window.n_mels)
     if silence is None:
         frames = np.arange(window.start_frames, window.start_frames + window.length_frames) % n_frames
-        bands = slice(window.first_mel, window.first_mel + window.n_mels)
-        repeated: Float32 = spectrogram[bands].take(frames, axis=1).astype(np.float32)
+        repeated: Spectrogram = spectrogram[bands].take(frames, axis=1)
         return repeated
-    part = np.full((window.n_mels, window.length_frames), silence, np.float32)
+    part = np.full((window.n_mels, window.length_frames), silence, np.float16)
     first, last = max(0, window.start_frames), min(n_frames, window.start_frames + window.length_frames)
-    bands = slice(window.first_mel, window.first_mel + window.n_mels)
     part[:, first - window.start_frames : last - window.start_frames] = spectrogram[bands, first:last]
     return part
 
 
-def stretch(parts: Sequence[Float32], n_mels: int, crop_frames: int) -> torch.Tensor:
-    """Parts of any size, each stretched to the network's input.
+def stretch(parts: Sequence[Spectrogram], n_mels: int, crop_frames: int) -> torch.Tensor:
+    """Parts of any size, each stretched to the network's input; parts of one size together.
 
     Args:
-        parts: each [bands, frames] float32.
+        parts: each [bands, frames] float16.
         n_mels: bands of the result.
         crop_frames: frames of the result.
 
@@ -184,10 +182,13 @@ def stretch(parts: Sequence[Float32], n_mels: int, crop_frames: int) -> torch.Te
         [batch, 1, n_mels, crop_frames] float32.
     """
     batch = torch.empty(len(parts), 1, n_mels, crop_frames)
-    for row, part in zip(batch, parts, strict=True):
-        source = torch.from_numpy(part)
-        if source.shape == row.shape[1:]:
-            row[0] = source
-        else:
-            row[0] = F.interpolate(source[None, None], row.shape[1:], mode="bilinear", align_corners=False)[0, 0]
+    rows_of: dict[tuple[int, ...], list[int]] = {}
+    for row, part in enumerate(parts):
+        rows_of.setdefault(part.shape, []).append(row)
+    for shape, rows in rows_of.items():
+        # torch's way from float16 to float32 takes a tenth of numpy's time.
+        images = torch.from_numpy(np.stack([parts[row] for row in rows]))[:, None].float()
+        if shape != (n_mels, crop_frames):
+            images = F.interpolate(images, (n_mels, crop_frames), mode="bilinear", align_corners=False)
+        batch[rows] = images
     return batch
