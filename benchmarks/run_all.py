@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.report import commit, machine
 
 CHECKOUT = Path(__file__).parents[1]
-NAMES = ("frontend", "network", "kernel", "store", "bundle")
+NAMES = ("frontend", "network", "kernel", "bookkeeping", "store", "bundle")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
