@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kernel_src.blend import Blend
 from kernel_src.budget import TimeBudget
@@ -61,9 +61,10 @@ class SubmissionWriter:
         if self.blend.reached:
             self._submission.write(*self._newest(), LAST_WRITE_WAIT_S)
 
-    def _newest(self) -> tuple[list[list[float]], int]:
+    def _newest(self) -> tuple[Iterator[list[float]], int]:
         with self._lock:
-            return self.blend.probabilities().tolist(), next(self._versions)
+            probabilities, version = self.blend.probabilities(), next(self._versions)
+        return (row.tolist() for row in probabilities), version
 
 
 class WritingSchedule:

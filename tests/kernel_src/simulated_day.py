@@ -83,7 +83,8 @@ class Day:
         self.blend = Blend(schedule.n_clips, PRIORS)
         self.said: dict[int, list[np.ndarray]] = {clip: [] for clip in range(schedule.n_clips)}
         self.seen: list[tuple[int, int, int]] = []
-        self.submission: list[list[float]] = [list(PRIORS)] * schedule.n_clips
+        self._rows: Iterable[list[float]] = [list(PRIORS)] * schedule.n_clips
+        self.submission: list[list[float]] = []
         self.version = 0
         self.outcome: Outcome | None = None
         self.dearest_batch_s = self.dearest_look_s = 0.0
@@ -96,6 +97,10 @@ class Day:
 
     def live(self) -> None:
         """Runs to the end, whoever brings it about."""
+        self._live()
+        self.submission = list(self._rows)
+
+    def _live(self) -> None:
         try:
             self._work(self.schedule.start_s)
             self.outcome = self.loop.run()
@@ -183,12 +188,12 @@ class Day:
         self._writing = True
         self._work(self.schedule.write_s)
         self._writing = False
-        return self._replace(list(rows), version)
+        return self._replace(rows, version)
 
-    def _replace(self, rows: list[list[float]], version: int) -> bool:
+    def _replace(self, rows: Iterable[list[float]], version: int) -> bool:
         if version <= self.version:
             return False
-        self.submission, self.version = rows, version
+        self._rows, self.version = rows, version
         return True
 
     # How time passes.
@@ -238,7 +243,7 @@ class Day:
             self.now_s += min(patience_s, LAST_WRITE_WAIT_S)
         elif self.blend.reached and (cost_s := self._done_at_s(began_s, self.schedule.write_s) - began_s) <= patience_s:
             self.now_s += cost_s
-            self._replace(self.blend.probabilities().tolist(), self.version + 1)
+            self._replace((row.tolist() for row in self.blend.probabilities()), self.version + 1)
         else:
             self.now_s += patience_s
         stall_at_s = self.schedule.process_stall_at * self.schedule.limit_s
