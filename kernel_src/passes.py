@@ -194,7 +194,7 @@ class PassLoop:
         known = {
             index: cost for index, member in enumerate(self._members) if (cost := self._runner.typical_cost_s(member))
         }
-        per_size = float(np.mean([cost / sizes[index] for index, cost in known.items()])) if known else 1.0
+        per_size = float(np.mean([cost / sizes[index] for index, cost in known.items()])) if known else 1 / max(sizes)
         return [known.get(index, per_size * size) for index, size in enumerate(sizes)]
 
     @property
