@@ -3,7 +3,7 @@
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -72,9 +72,9 @@ class TimeBudget:
 
     @property
     def write_s(self) -> float:
-        """Seconds that are left for one write."""
+        """Seconds that are left for one write: twice the second dearest of late, for one stall is not believed."""
         longest_s = self.limit_s * WRITE_SHARE
-        return min(longest_s, 2 * max([LEAST_WRITE_S, *self._writes_s]))
+        return min(longest_s, 2 * max(LEAST_WRITE_S, _second_highest(self._writes_s)))
 
     @property
     def reserve_s(self) -> float:
@@ -124,11 +124,16 @@ class CostEstimate:
         Taken from the second dearest of the recent costs, for shared machines stall: a single stall is not believed to
         come again at once, while a machine that has become slower shows in every cost.
         """
-        dearest_first = sorted(self._costs_s, reverse=True)
-        known_s = dearest_first[min(1, len(dearest_first) - 1)] if dearest_first else 0.0
-        return known_s * self._margin * units
+        return _second_highest(self._costs_s) * self._margin * units
 
     @property
     def typical_s(self) -> float | None:
         """Seconds of one unit, the median of the recent costs; None before anything was noted."""
         return statistics.median(self._costs_s) if self._costs_s else None
+
+
+def _second_highest(values: Sequence[float]) -> float:
+    """The second highest value, the only one where there is one, 0 where there is none."""
+    if len(values) < 2:
+        return values[0] if values else 0.0
+    return sorted(values)[-2]

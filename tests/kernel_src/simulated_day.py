@@ -88,6 +88,7 @@ class Day:
         self.version = 0
         self.outcome: Outcome | None = None
         self.dearest_batch_s = self.dearest_look_s = 0.0
+        self.reserve_s = 0.0
         self._writing = False
         self._rng = np.random.default_rng(schedule.n_clips)
         self._lengths = self._rng.integers(1, 61, schedule.n_clips)
@@ -104,9 +105,10 @@ class Day:
         try:
             self._work(self.schedule.start_s)
             self.outcome = self.loop.run()
+            self.reserve_s = self.budget.reserve_s
             self._writer.write(self.outcome.passes)
         except GoneError:
-            pass
+            self.reserve_s = self.reserve_s or self.budget.reserve_s
 
     def _make_loop(self) -> PassLoop:
         events = EventLog(None, lambda: self.now_s, io.StringIO())

@@ -39,6 +39,10 @@ def test_the_reserve_is_measured_and_never_below_its_floor() -> None:
     assert budget.reserve_s == 11
     budget.note_write(3.0)
     assert budget.reserve_s == 10 + 4 * 3
+    budget.note_write(1.0)  # the one before was a stall, perhaps
+    assert budget.reserve_s == 10 + 4 * 1
+    budget.note_write(3.0)
+    assert budget.reserve_s == 10 + 4 * 3
     for _ in range(4):
         budget.note_write(0.001)
     assert budget.reserve_s == 11

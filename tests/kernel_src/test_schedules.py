@@ -70,7 +70,7 @@ def assert_not_idle(day: Day) -> None:
     has_work_left = day.outcome is None or day.outcome.reason == "the time is up"
     if has_work_left and limit_s >= 300:
         batch_s = max(day.dearest_batch_s, 1.5 * day.dearest_look_s)  # one clip is taken for half as dear again
-        assert limit_s - day.now_s <= max(0.01 * limit_s, day.budget.reserve_s + batch_s)
+        assert limit_s - day.now_s <= max(0.01 * limit_s, day.reserve_s + batch_s)
     if day.outcome is not None and day.outcome.reason == "every view has been looked at":
         assert (day.loop.looks == day.loop.views).all()
 
