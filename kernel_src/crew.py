@@ -41,13 +41,7 @@ class Crew:
         for device in devices:
             self._free.put(device)
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        self._threads = [
-            # Daemons: one that hangs must not hold up the end of the process.
-            threading.Thread(target=self._work, name=f"crew-{number}", daemon=True)
-            for number in range(max(self._size, usable_cpus()))
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
 
     def run(
         self,
@@ -64,6 +58,7 @@ class Crew:
             for batch in batches:
                 deliver(self._compute(compute, batch))
             return
+        self._start_threads()
         begun: deque[Future[Result]] = deque()
         try:
             for batch in batches:
@@ -81,6 +76,13 @@ class Crew:
         for _ in self._threads:
             self._jobs.put(None)
         join_all(self._threads, patience_s)
+
+    def _start_threads(self) -> None:
+        missing = max(self._size, usable_cpus()) - len(self._threads)
+        for _ in range(missing):  # daemons: one that hangs must not hold up the end of the process
+            thread = threading.Thread(target=self._work, name="crew", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

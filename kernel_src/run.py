@@ -1,8 +1,11 @@
 """The run itself: a prior submission, then spectrograms beside the first pass, then passes while there is time."""
 
+import os
 import signal
 import sys
+import threading
 import traceback
+from collections.abc import Set
 
 from kernel_src.before_torch import prepare_for_torch
 from kernel_src.budget import TimeBudget
@@ -14,6 +17,10 @@ from kernel_src.last_resort import LastResort
 from kernel_src.manifest import MANIFEST_NAME, priors_for, read_manifest
 from kernel_src.overrides import RunSettings, read_settings
 from kernel_src.submission import Submission
+from kernel_src.threads import join_all
+
+FAREWELL_S = 0.5
+"""How long the end of a run waits for threads that have been told to go."""
 
 
 def main() -> int:
@@ -31,6 +38,7 @@ def main() -> int:
         return 2
     budget = TimeBudget.of_this_process(settings.limits.time_s, settings.limits.time_reserve_s)
     settings.working_dir.mkdir(parents=True, exist_ok=True)
+    threads_before = set(threading.enumerate())
     with EventLog(settings.working_dir / "run.jsonl", budget.elapsed_s) as events:
         try:
             run(settings, budget, events)
@@ -43,7 +51,17 @@ def main() -> int:
             events.emit("run_failed", traceback.format_exc(), reason=repr(error))
             if not settings.is_rerun:
                 raise
+    _leave_if_threads_hang(set(threading.enumerate()) - threads_before)
     return 0
+
+
+def _leave_if_threads_hang(threads: Set[threading.Thread]) -> None:
+    """Ends the process at once if one of these does not end: the interpreter's own way out may fail beside it."""
+    join_all(threads, FAREWELL_S)
+    if any(thread.is_alive() for thread in threads):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
