@@ -34,7 +34,7 @@ GPU_BATCH_CLIPS = 64
 PATIENCE_S = 20.0
 """How long a batch waits for its spectrograms before the late ones are put off."""
 
-GOODBYE_S = 10.0
+GOODBYE_S = 2.0
 """How long the end of a run waits for threads that are at work."""
 
 

@@ -119,7 +119,7 @@ def fill_with_clips(test: Path, recordings: Path | None) -> None:
     real = sorted((recordings / "test").iterdir())[:N_CLIPS] if recordings is not None else []
     for index in range(N_CLIPS - len(list(test.iterdir()))):
         source = real[index] if real else tones[index % 5]
-        (test / f"copy{index:02d}{source.suffix}").symlink_to(source.resolve())
+        shutil.copyfile(source, test / f"copy{index:02d}{source.suffix}")
 
 
 def list_clips(folder: Path) -> None:
