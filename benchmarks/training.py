@@ -1,7 +1,7 @@
 """How fast training is, how much of it is not the network, and whether the competition's size fits into memory.
 
 `python -m benchmarks.training` needs no data: speed does not depend on what the clips hold. The competition's 24,785
-spectrograms are a sparse file, so that 10.7 GB need no disk.
+spectrograms are a sparse file, so that 10.7 GB need no disk. On a CPU one thread is measured, for a fold has one core.
 """
 
 import argparse
@@ -16,10 +16,10 @@ import torch
 
 from benchmarks.report import Result, print_report
 from kernel_src.before_torch import prepare_for_torch
-from kernel_src.cpus import usable_cpus
 from kernel_src.weights import device_name, pick_device
 from train_offline.batches import Batches, Normalisation, Source
-from train_offline.optimization import Optimization
+from train_offline.compilation import compiled_forward
+from train_offline.optimization import Forward, Optimization, plain_forward
 from train_offline.recipes import RECIPES, SIZES, Recipe, Size
 from train_offline.spectrogram_table import SpectrogramTable
 from train_offline.train_network import new_network
@@ -69,7 +69,7 @@ def batches_of(table: SpectrogramTable, recipe: Recipe, size: Size, device: torc
     )
 
 
-def measure_speed(recipe: Recipe, size: Size, steps: int, device: torch.device) -> Speed:
+def measure_speed(recipe: Recipe, size: Size, steps: int, device: torch.device, forward: Forward) -> Speed:
     """Medians over some steps, after two to warm up."""
     rng = np.random.default_rng(0)
     lengths = rng.integers(size.crop_frames // 2, 2 * size.crop_frames, 200)
@@ -77,7 +77,7 @@ def measure_speed(recipe: Recipe, size: Size, steps: int, device: torch.device) 
     batches = batches_of(SpectrogramTable.of(spectrograms), recipe, size, device)
     model = new_network(recipe, size, N_LABELS, seed=0).to(device)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    optimization = Optimization(model, recipe, 1e-3, steps + 2)
+    optimization = Optimization(model, recipe, 1e-3, steps + 2, forward)
     outside_s, inside_s = [], []
     for step in range(steps + 2):
         began_s = _now_s(device)
@@ -88,6 +88,25 @@ def measure_speed(recipe: Recipe, size: Size, steps: int, device: torch.device) 
         inside_s.append(_now_s(device) - ready_s)
     outside, inside = median(outside_s[2:]), median(inside_s[2:])
     return Speed(size.batch_clips / (outside + inside), outside / (outside + inside))
+
+
+def speed_results(recipe: Recipe, size: Size, steps: int, device: torch.device, *, compiled: bool) -> dict[str, Result]:
+    """The speed of one recipe at one size, and beside it of the compiled network."""
+    name = f"{size.name} {recipe.name}"
+    plain = measure_speed(recipe, size, steps, device, plain_forward)
+    results = {
+        f"{name}, clips/s": Result(plain.clips_per_s, None, "higher"),
+        f"{name}, share outside the network": Result(plain.outside_share, MOST_OUTSIDE_SHARE, "lower"),
+    }
+    if compiled:
+        shape = (size.batch_clips, 1, size.frontend.n_mels, size.crop_frames)
+        speed = measure_speed(recipe, size, steps, device, compiled_forward(shape))
+        results |= {
+            f"{name} compiled, clips/s": Result(speed.clips_per_s, None, "higher"),
+            f"{name} compiled, times as fast": Result(speed.clips_per_s / plain.clips_per_s, None, "higher"),
+            f"{name} compiled, share outside the network": Result(speed.outside_share, MOST_OUTSIDE_SHARE, "lower"),
+        }
+    return results
 
 
 def _now_s(device: torch.device) -> float:
@@ -133,21 +152,19 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=sorted(SIZES), default=["demo", "small", "full"])
     parser.add_argument("--recipes", nargs="+", choices=sorted(RECIPES), default=sorted(RECIPES))
     parser.add_argument("--steps", type=int, default=8, help="steps that are timed, for each recipe and size")
+    parser.add_argument("--compiled", action="store_true", help="compiled steps too; compiling takes a minute a size")
     parser.add_argument("--quick", action="store_true", help="fewer steps, a part of the epoch, without size full")
     options = parser.parse_args()
     prepare_for_torch()
-    torch.set_num_threads(usable_cpus())
+    torch.set_num_threads(1)
     device = pick_device()
     print(f"on {device_name(device)}")
     sizes = [name for name in options.sizes if not (options.quick and name == "full")]
-    results = {}
+    results: dict[str, Result] = {}
+    steps = 4 if options.quick else options.steps
     for size in (SIZES[name] for name in sizes):
         for recipe in (RECIPES[name] for name in options.recipes):
-            speed = measure_speed(recipe, size, 4 if options.quick else options.steps, device)
-            results[f"{size.name} {recipe.name}, clips/s"] = Result(speed.clips_per_s, None, "higher")
-            results[f"{size.name} {recipe.name}, share outside the network"] = Result(
-                speed.outside_share, MOST_OUTSIDE_SHARE, "lower"
-            )
+            results |= speed_results(recipe, size, steps, device, compiled=options.compiled)
     # A batch of size full has the competition's own bands; its network's time comes from the rows above.
     full, recipe = SIZES["full"], RECIPES[options.recipes[0]]
     sampling = measure_sampling(recipe, full, 20 if options.quick else None)

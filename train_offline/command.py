@@ -53,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="keep this share of clips from every fold, such as 0.15, to judge ensembles by",
     )
+    train.add_argument(
+        "--compile",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="compile the training step: where it saves time in the end (auto), in any case, or never (default: auto)",
+    )
     train.add_argument("--again", action="store_true", help="train anew what the weights folder has already")
     train.set_defaults(command=_train)
 
@@ -132,6 +138,7 @@ def _train(options: argparse.Namespace) -> None:
             seed=options.seed,
             withheld_share=options.withhold,
             again=options.again,
+            compile=options.compile,
             cache=options.cache,
         )
     )

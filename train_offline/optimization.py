@@ -1,6 +1,6 @@
 """One network, its optimizer, its schedule and its running average."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +11,15 @@ from train_offline.batches import Batch
 from train_offline.losses import tagging_loss
 from train_offline.recipes import Recipe
 
+Forward = Callable[[SEDenseNet, torch.Tensor], torch.Tensor]
+"""A network and images, [batch, 1, mels, frames], to logits, [batch, labels]."""
+
+
+def plain_forward(model: SEDenseNet, images: torch.Tensor) -> torch.Tensor:
+    """The network computed as it is, one operation after the other."""
+    logits: torch.Tensor = model(images)
+    return logits
+
 
 class Optimization:
     """Makes a network better, step by step.
@@ -20,9 +29,18 @@ class Optimization:
         recipe: how.
         peak_learning_rate: the top of the one-cycle schedule.
         steps: how many there will be.
+        forward: how the network is computed.
     """
 
-    def __init__(self, model: SEDenseNet, recipe: Recipe, peak_learning_rate: float, steps: int) -> None:
+    def __init__(
+        self,
+        model: SEDenseNet,
+        recipe: Recipe,
+        peak_learning_rate: float,
+        steps: int,
+        forward: Forward = plain_forward,
+    ) -> None:
+        self._forward = forward
         self._model = model.train()
         self._device = next(model.parameters()).device
         self._lsep_share = recipe.lsep_share
@@ -47,7 +65,7 @@ class Optimization:
         """Learns from one batch; returns its loss."""
         images = batch.images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None):
-            logits = self._model(images)
+            logits = self._forward(self._model, images)
         loss = tagging_loss(logits, batch.targets, batch.weights, self._lsep_share)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,10 +18,11 @@ from train_offline.curated import CuratedClips, NoisyClips
 from train_offline.evaluate import Validation, mean_logits, validate
 from train_offline.metric import lwlrap
 from train_offline.noisy_pick import pick_balanced
+from train_offline.optimization import Forward, plain_forward
 from train_offline.recipes import NoisyUse, Recipe, Size, Stage
 from train_offline.spectrograms import mean_and_std
 from train_offline.train_network import TrainedNetwork, Watch, new_network, train_network
-from train_offline.training_log import EpochLog, write_out_of_fold, write_picks
+from train_offline.training_log import EpochLog, logged_steps, write_out_of_fold, write_picks
 from train_offline.weights_folder import WeightsFolder
 
 PICK_VIEWS = 4
@@ -41,6 +43,8 @@ class FoldJob:
     folder: WeightsFolder
     """Where networks go, and from where a training goes on."""
     device: torch.device
+    forward: Forward = plain_forward
+    """How the network is computed in training."""
     checkpoint_every_s: float = 60.0
     stop: threading.Event = field(default_factory=threading.Event)
     """Ends the training before its next step."""
@@ -85,11 +89,11 @@ def _train_stage(job: FoldJob, number: int, start: TrainedNetwork) -> Member:
     if stage.noisy:
         sources += _noisy_source(job, stage.noisy, start)
     checkpoint = Checkpoint(
-        job.folder.training_path / f"{member_id}.checkpoint",
+        _checkpoint_path(job, stage),
         job.folder.identity(fold=job.fold, stage=stage.name),
         job.checkpoint_every_s,
     )
-    log = EpochLog(job.folder.training_path / f"{member_id}.jsonl")
+    log = EpochLog(_log_path(job, stage))
     score = lambda model: _glance(job, start, model, unseen)  # noqa: E731
     network = train_network(
         start,
@@ -101,6 +105,7 @@ def _train_stage(job: FoldJob, number: int, start: TrainedNetwork) -> Member:
         seed=job.seed * len(job.recipe.stages) + number,
         device=job.device,
         watch=Watch(f"fold {job.fold} {stage.name}", log, checkpoint, score, job.stop),
+        forward=job.forward,
     )
     validation = _validate(job, network, unseen)
     write_out_of_fold(job.folder.path, member_id, unseen, validation.logits)
@@ -113,6 +118,25 @@ def _train_stage(job: FoldJob, number: int, start: TrainedNetwork) -> Member:
 def stage_steps(stage: Stage, size: Size, n_curated: int) -> int:
     """How many batches a stage has: as many as its epochs over the curated clips, whatever else it learns from."""
     return max(1, round(stage.epochs_share * size.epochs * max(1, n_curated // size.batch_clips)))
+
+
+def steps_left(job: FoldJob) -> int:
+    """How many steps a fold has before it, of all stages: those that a checkpoint has behind it do not count."""
+    left, n_curated = 0, len(job.curated.seen_by(job.fold).fnames)
+    for stage in job.recipe.stages:
+        if job.folder.finished(job.fold, stage.name):
+            continue
+        done = logged_steps(_log_path(job, stage)) if _checkpoint_path(job, stage).exists() else 0
+        left += max(0, stage_steps(stage, job.size, n_curated) - done)
+    return left
+
+
+def _checkpoint_path(job: FoldJob, stage: Stage) -> Path:
+    return job.folder.training_path / f"fold{job.fold}-{stage.name}.checkpoint"
+
+
+def _log_path(job: FoldJob, stage: Stage) -> Path:
+    return job.folder.training_path / f"fold{job.fold}-{stage.name}.jsonl"
 
 
 def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[Source]:

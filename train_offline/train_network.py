@@ -15,7 +15,7 @@ from kernel_src.model import SEDenseNet
 from train_offline.batches import Batch, Batches, Normalisation, Source
 from train_offline.checkpoints import Checkpoint
 from train_offline.evaluate import StoppedError
-from train_offline.optimization import Optimization
+from train_offline.optimization import Forward, Optimization, plain_forward
 from train_offline.progress import Progress
 from train_offline.recipes import Recipe, Size, Stage
 from train_offline.training_log import EpochLog
@@ -67,6 +67,7 @@ def train_network(
     seed: int,
     device: torch.device,
     watch: Watch,
+    forward: Forward = plain_forward,
 ) -> TrainedNetwork:
     """Trains a network further and returns the average of the last steps' weights.
 
@@ -83,6 +84,7 @@ def train_network(
         seed: of order and augmentation.
         device: where.
         watch: what stands beside it.
+        forward: how the network is computed.
 
     Raises:
         StoppedError: `watch.stop` was set.
@@ -94,7 +96,7 @@ def train_network(
     try:
         # Torch's stub lacks the overload with memory_format.
         model = start.model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimization = Optimization(model, recipe, stage.peak_learning_rate, steps)
+        optimization = Optimization(model, recipe, stage.peak_learning_rate, steps, forward)
         batches = Batches(
             sources,
             recipe.augmentation,

@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,12 @@ from kernel_src.cpus import usable_cpus
 from kernel_src.errors import KernelError
 from kernel_src.manifest import Member
 from kernel_src.weights import device_name, pick_device
+from train_offline.compilation import CompileChoice, Work, choose_forward
 from train_offline.curated import CuratedClips, NoisyClips
 from train_offline.dataset import CURATED, NOISY, read_split, read_vocabulary
 from train_offline.recipes import Recipe, Size
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
-from train_offline.train_fold import FoldJob, train_fold
+from train_offline.train_fold import FoldJob, steps_left, train_fold
 from train_offline.weights_folder import WeightsFolder
 
 
@@ -40,6 +41,8 @@ class TrainingSettings:
     """Whether to train anew what is there already."""
     cache: Path | None = None
     """Where spectrograms are kept; None for the user's own cache."""
+    compile: CompileChoice = "auto"
+    """Whether the training step is compiled: where it pays, in any case, or never."""
     checkpoint_every_s: float = 60.0
     """How much work may be lost when the power goes."""
 
@@ -86,11 +89,11 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
         )
         for fold in folds
     ]
-    _side_by_side(jobs)
+    _side_by_side(jobs, settings.compile)
     return folder.members
 
 
-def _side_by_side(jobs: list[FoldJob]) -> None:
+def _side_by_side(jobs: list[FoldJob], choice: CompileChoice) -> None:
     """Trains folds side by side on CPU cores, one after the other on a GPU.
 
     A core for each fold does more than all cores for one: threads that share a network wait for each other after
@@ -98,6 +101,9 @@ def _side_by_side(jobs: list[FoldJob]) -> None:
     """
     at_a_time = min(len(jobs), usable_cpus()) if jobs[0].device.type == "cpu" else 1
     torch.set_num_threads(max(1, usable_cpus() // at_a_time))
+    # Before the threads start, and with as many threads of torch's own as they will have: the code is made for both.
+    forward = choose_forward(choice, _work(jobs, at_a_time))
+    jobs = [replace(job, forward=forward) for job in jobs]
     with ThreadPoolExecutor(at_a_time, thread_name_prefix="fold") as pool:
         futures = [pool.submit(train_fold, job) for job in jobs]
         try:
@@ -107,6 +113,19 @@ def _side_by_side(jobs: list[FoldJob]) -> None:
             jobs[0].stop.set()  # the others keep where they are in their checkpoints, and end
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _work(jobs: list[FoldJob], at_a_time: int) -> Work:
+    job, left = jobs[0], [steps_left(job) for job in jobs]
+    seen = job.curated.seen_by(job.fold)
+    return Work(
+        recipe=job.recipe,
+        size=job.size,
+        n_labels=seen.targets.shape[1],
+        batch_clips=min(job.size.batch_clips, len(seen.fnames)),
+        device=job.device,
+        steps_left=max([*left, sum(left) // at_a_time]),
+    )
 
 
 def _priors(targets: npt.NDArray[np.bool_]) -> tuple[float, ...]:

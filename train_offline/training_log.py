@@ -57,6 +57,14 @@ class EpochLog:
             print(f"{error}; the training goes on", file=sys.stderr)
 
 
+def logged_steps(path: Path) -> int:
+    """How many steps a stage had done at the end of the last epoch in its log; 0 where there is none."""
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["step"])
+    except (OSError, ValueError, IndexError, KeyError):
+        return 0
+
+
 def picks_path(weights: Path, fold: int) -> Path:
     """Where a fold's picks are."""
     return weights / FOLDER_NAME / f"picks-fold{fold}.json"

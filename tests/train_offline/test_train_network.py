@@ -11,6 +11,7 @@ from kernel_src.errors import KernelError
 from train_offline.batches import Normalisation, Source
 from train_offline.checkpoints import Checkpoint
 from train_offline.evaluate import StoppedError
+from train_offline.optimization import Forward, plain_forward
 from train_offline.recipes import BEST, SILVER, Recipe, Stage
 from train_offline.spectrogram_table import SpectrogramTable
 from train_offline.train_network import TrainedNetwork, Watch, new_network, train_network
@@ -34,6 +35,7 @@ def trained(
     checkpoint: Checkpoint | None = None,
     stop: threading.Event | None = None,
     sources: list[Source] | None = None,
+    forward: Forward = plain_forward,
 ) -> dict[str, torch.Tensor]:
     start = TrainedNetwork(new_network(recipe, TINY, 3, seed), Normalisation(0.5, 0.3))
     watch = Watch("test", EpochLog(None), checkpoint, stop=stop or threading.Event())
@@ -47,6 +49,7 @@ def trained(
         seed=seed,
         device=torch.device("cpu"),
         watch=watch,
+        forward=forward,
     )
     return network.model.state_dict()
 
