@@ -63,7 +63,7 @@ class SpectrogramCache:
         """
         folder = self.path / fingerprint(split, config)
         try:
-            if not (folder / INDEX_NAME).exists():
+            if not _is_whole(folder):
                 self._write(folder, make())
             return _read(folder, config.n_mels)
         except OSError as error:
@@ -77,8 +77,8 @@ class SpectrogramCache:
         part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=self.path))
         try:
             _write_parts(part, results)
-            shutil.rmtree(folder, ignore_errors=True)  # what an interrupted removal left
-            part.replace(folder)
+            if not _is_whole(folder):  # another training that wanted the same may have been quicker, and maps its own
+                _move_parts(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
@@ -101,6 +101,17 @@ def fingerprint(split: Split, config: FrontendConfig) -> str:
         stat = path.stat()
         content.update(f"{fname} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return content.hexdigest()[:24]
+
+
+def _is_whole(folder: Path) -> bool:
+    return all((folder / name).exists() for name in (FRAMES_NAME, INDEX_NAME))
+
+
+def _move_parts(part: Path, folder: Path) -> None:
+    """File by file, the index last: nothing is removed that another training may have mapped or be about to read."""
+    folder.mkdir(exist_ok=True)  # it may be there: what an interrupted removal left
+    for name in (FRAMES_NAME, INDEX_NAME):
+        (part / name).replace(folder / name)
 
 
 def _write_parts(folder: Path, results: Iterable[Spectrogram | ClipError]) -> None:

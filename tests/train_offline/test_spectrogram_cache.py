@@ -8,7 +8,7 @@ import pytest
 from kernel_src.errors import KernelError
 from sample_data import LABELS, SMALL_FRONTEND
 from train_offline.dataset import CURATED, read_split
-from train_offline.spectrogram_cache import SpectrogramCache, fingerprint
+from train_offline.spectrogram_cache import CachedSpectrograms, SpectrogramCache, fingerprint
 from train_offline.spectrograms import mean_and_std, spectrograms_of
 
 
@@ -26,6 +26,36 @@ def test_spectrograms_are_made_once_and_mapped_from_then_on(training_data: Path,
         np.testing.assert_array_equal(first, second)
     assert isinstance(again.table.frames.base, np.memmap)
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [fingerprint(split, SMALL_FRONTEND)]
+
+
+def test_two_that_make_the_same_at_once_share_what_the_first_one_finished(training_data: Path, tmp_path: Path) -> None:
+    split = read_split(training_data, CURATED, LABELS)
+    cache = SpectrogramCache(tmp_path / "cache")
+    others: list[CachedSpectrograms] = []
+
+    def overtaken() -> Iterator[np.ndarray]:
+        others.append(spectrograms_of(split, SMALL_FRONTEND, SpectrogramCache(tmp_path / "cache"))[1])
+        yield from others[0].table
+
+    mine = cache.get_or_make(split, SMALL_FRONTEND, overtaken)
+    (folder,) = (tmp_path / "cache").iterdir()
+    for first, second in zip(others[0].table, mine.table, strict=True):
+        np.testing.assert_array_equal(first, second)
+    mapped = Path("/proc/self/maps").read_text().splitlines()
+    inodes = {line.split()[4] for line in mapped if str(folder) in line}
+    assert inodes == {str((folder / "frames.f16").stat().st_ino)}  # both map one file, which nobody has removed
+
+
+@pytest.mark.parametrize("missing", ["frames.f16", "index.json"])
+def test_what_is_left_of_a_removal_that_was_interrupted_is_made_whole(
+    training_data: Path, tmp_path: Path, missing: str
+) -> None:
+    split = read_split(training_data, CURATED, LABELS)
+    cache = SpectrogramCache(tmp_path / "cache")
+    _, made = spectrograms_of(split, SMALL_FRONTEND, cache)
+    (tmp_path / "cache" / fingerprint(split, SMALL_FRONTEND) / missing).unlink()
+    _, again = spectrograms_of(split, SMALL_FRONTEND, cache)
+    np.testing.assert_array_equal(made.table.frames, again.table.frames)
 
 
 def test_other_settings_and_other_audio_have_other_spectrograms(training_data: Path) -> None:
