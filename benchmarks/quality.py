@@ -5,9 +5,10 @@ test split is looked at here and nowhere else: nothing is chosen by it.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from threading import Event
 
@@ -84,15 +85,18 @@ class Scored:
 def compare(comparison: Comparison) -> dict[str, Result]:
     """Trains, predicts and scores."""
     labels = read_vocabulary(comparison.data)
-    split, cached = spectrograms_of(
-        read_split(comparison.data, TEST, labels), comparison.size.frontend, comparison.cache
-    )
+    split, _ = spectrograms_of(read_split(comparison.data, TEST, labels), comparison.size.frontend, comparison.cache)
+
+    @lru_cache
+    def spectrograms(frontend: FrontendConfig) -> SpectrogramTable:
+        return spectrograms_of(split, frontend, comparison.cache)[1].table
+
     for seed in comparison.seeds:  # the recipes take turns, so that what is there at any time is pairs
         for recipe in comparison.recipes:
             folder = _folder(comparison, recipe, seed)
             train(_settings(comparison, recipe, seed, folder))
             for kept in (folder, folder / FOLDER_NAME):
-                _predict(comparison, kept, cached.table)
+                _predict(comparison, kept, spectrograms)
     if len(comparison.recipes) < len(COMPARED_RECIPES):
         return {}
     return _results(split.targets, _gather(comparison, SILVER), _gather(comparison, BEST))
@@ -114,7 +118,7 @@ def _settings(comparison: Comparison, recipe: Recipe, seed: int, folder: Path) -
     )
 
 
-def _predict(comparison: Comparison, folder: Path, spectrograms: SpectrogramTable) -> None:
+def _predict(comparison: Comparison, folder: Path, spectrograms: Callable[[FrontendConfig], SpectrogramTable]) -> None:
     """Lets each network look at the test clips through the runtime's own predict and views; kept beside the weights."""
     if not (folder / MANIFEST_NAME).exists():
         return  # the recipe has no stages that are only steps on the way
@@ -129,7 +133,8 @@ def _predict(comparison: Comparison, folder: Path, spectrograms: SpectrogramTabl
     def predict(member: Member) -> None:
         loaded = load_member(folder, member, len(manifest.labels), device)
         title = f"{folder.name} {member.id} on the test split"
-        np.save(_predictions(folder, member), mean_logits(loaded, spectrograms, comparison.most_views, title, Event()))
+        table = spectrograms(loaded.frontend)
+        np.save(_predictions(folder, member), mean_logits(loaded, table, comparison.most_views, title, Event()))
 
     with ThreadPoolExecutor(at_a_time) as pool:
         list(pool.map(predict, todo))

@@ -29,6 +29,9 @@ BLOCK_FRAMES = 256
 
 SMALLEST_POWER = 1e-10  # librosa.power_to_db's `amin`
 
+Scaling = Literal["pcen", "db"]
+"""Per-channel energy normalisation, or decibels."""
+
 
 @dataclass(frozen=True)
 class FrontendConfig:
@@ -50,7 +53,7 @@ class FrontendConfig:
     """2 for a power spectrogram, 1 for a magnitude spectrogram."""
     trim_top_db: float | None = 60.0
     """Leading and trailing frames this far below the loudest are cut off; None keeps them."""
-    scaling: Literal["pcen", "db"] = "pcen"
+    scaling: Scaling = "pcen"
     """How mel energies are compressed."""
 
     pcen_gain: float = 0.6

@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kernel_src.model import SEDenseNet
 from train_offline.batches import Batch
 from train_offline.losses import tagging_loss
+from train_offline.optimizers import optimizers_of
 from train_offline.recipes import Recipe
 
 Forward = Callable[[SEDenseNet, torch.Tensor], torch.Tensor]
@@ -44,12 +47,8 @@ class Optimization:
         self._model = model.train()
         self._device = next(model.parameters()).device
         self._lsep_share = recipe.lsep_share
-        self._optimizer = torch.optim.AdamW(
-            model.parameters(), lr=peak_learning_rate, weight_decay=recipe.weight_decay, fused=True
-        )
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, peak_learning_rate, total_steps=steps + 1, pct_start=recipe.warm_up_share
-        )
+        self._optimizers = optimizers_of(model, recipe, peak_learning_rate)
+        self._schedules = [_one_cycle(optimizer, steps, recipe.warm_up_share) for optimizer in self._optimizers]
         average = get_ema_multi_avg_fn(recipe.average_decay)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self._average_from = steps - max(1, round(steps * recipe.averaged_share))
@@ -58,8 +57,8 @@ class Optimization:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
-        return float(self._schedule.get_last_lr()[0])
+        """AdamW's, of the next step."""
+        return float(self._schedules[-1].get_last_lr()[0])
 
     def step(self, batch: Batch) -> float:
         """Learns from one batch; returns its loss."""
@@ -67,10 +66,11 @@ class Optimization:
         with torch.autocast(self._device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None):
             logits = self._forward(self._model, images)
         loss = tagging_loss(logits, batch.targets, batch.weights, self._lsep_share)
-        self._optimizer.zero_grad(set_to_none=True)
+        self._model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        self._schedule.step()
+        for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         if self.steps_done >= self._average_from:
             self._average.update_parameters(self._model)
         self.steps_done += 1
@@ -89,18 +89,28 @@ class Optimization:
         return {
             "steps_done": self.steps_done,
             "model": self._model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "schedule": self._schedule.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "schedules": [schedule.state_dict() for schedule in self._schedules],
             "average": self._average.state_dict(),
         }
 
     def go_on_from(self, state: Mapping[str, Any]) -> None:
         """Takes a state up again."""
         self._model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._schedule.load_state_dict(state["schedule"])
+        for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        for schedule, kept in zip(self._schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(kept)
         self._average.load_state_dict(state["average"])
         self.steps_done = state["steps_done"]
+
+
+def _one_cycle(optimizer: Optimizer, steps: int, warm_up_share: float) -> OneCycleLR:
+    """Up to the optimizer's own learning rate. Muon's momentum stays; AdamW's falls as the rate rises."""
+    (peak,) = {group["lr"] for group in optimizer.param_groups}
+    return OneCycleLR(
+        optimizer, peak, total_steps=steps + 1, pct_start=warm_up_share, cycle_momentum=isinstance(optimizer, AdamW)
+    )
 
 
 def _fast_dtype(device: torch.device) -> torch.dtype | None:

@@ -1,6 +1,7 @@
 """Scores a weights folder again, each network on the clips that it has not seen."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import numpy.typing as npt
 
 from kernel_src.backend_names import EXACT
 from kernel_src.errors import KernelError
+from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import read_manifest
 from kernel_src.weights import load_member, pick_device
+from train_offline.batches import TrainingSet
 from train_offline.bootstrap import lwlrap_interval
 from train_offline.curated import CuratedClips
 from train_offline.dataset import CURATED, read_split, read_vocabulary
@@ -61,22 +64,24 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
         raise KernelError(f"{weights}: was trained on other clips than those of {data}; give the data that it is from")
     size = SIZES[created_with["size"]]
     device = pick_device()
-    curated = CuratedClips.of(
-        split,
-        size.frontend,
-        size.n_folds,
-        created_with["seed"],
-        withheld_share=created_with.get("withheld_share", 0.0),
-        cache=SpectrogramCache(cache or default_cache()),
-    )
+
+    @lru_cache
+    def curated(frontend: FrontendConfig) -> CuratedClips:
+        withheld_share = created_with.get("withheld_share", 0.0)
+        kept = SpectrogramCache(cache or default_cache())
+        return CuratedClips.of(
+            split, frontend, size.n_folds, created_with["seed"], withheld_share=withheld_share, cache=kept
+        )
+
     results: dict[str, Validation] = {}
+    unseen: dict[int, TrainingSet] = {}
     logits_of_fold: dict[int, list[Float64]] = {}
     for member in manifest.members:
-        unseen = curated.unseen_by(member.fold)
         network = load_member(weights, member, len(labels), device, backend=EXACT)
-        results[member.id] = validate(network, unseen.spectrograms, unseen.targets, member.id)
+        clips = unseen[member.fold] = curated(network.frontend).unseen_by(member.fold)
+        results[member.id] = validate(network, clips.spectrograms, clips.targets, member.id)
         logits_of_fold.setdefault(member.fold, []).append(results[member.id].logits)
-    truth = np.concatenate([curated.unseen_by(fold).targets for fold in logits_of_fold])
+    truth = np.concatenate([clips.targets for clips in unseen.values()])
     scores = np.concatenate([np.mean(logits, axis=0) for logits in logits_of_fold.values()])
     return OutOfFoldScore(
         members=results,
@@ -85,7 +90,7 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
         labels=labels,
         per_label=lwlrap_per_label(truth, scores),
         counts=truth.sum(axis=0),
-        fnames=tuple(fname for fold in logits_of_fold for fname in curated.unseen_by(fold).fnames),
+        fnames=tuple(fname for clips in unseen.values() for fname in clips.fnames),
         truth=truth,
         logits=scores,
     )

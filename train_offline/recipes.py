@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kernel_src.frontend import FrontendConfig
+from kernel_src.frontend import FrontendConfig, Scaling
 from kernel_src.model import ModelConfig
 from train_offline.noisy_pick import PickSettings
 
@@ -69,11 +69,20 @@ class Recipe:
     warm_up_share: float = 0.3
     """The share of a stage's steps in which the learning rate rises."""
     weight_decay: float = 0.01
-    """AdamW's."""
+    """The optimizers'."""
+    muon_factor: float | None = None
+    """Muon optimizes the convolutions at so many times a stage's learning rate; None: AdamW does it, as all else."""
+    scalings: tuple[Scaling, ...] = ("pcen",)
+    """Of the spectrograms; folds take turns, so that an ensemble hears in all of these ways."""
     averaged_share: float = 0.25
     """The share of a stage's steps, at the end, whose weights are averaged into the network that is kept."""
     average_decay: float = 0.99
     """Of the exponential average over these steps."""
+
+    def size_of_fold(self, size: "Size", fold: int) -> "Size":
+        """A size with the frontend that one fold has."""
+        scaling = self.scalings[fold % len(self.scalings)]
+        return replace(size, frontend=replace(size.frontend, scaling=scaling))
 
     @property
     def uses_noisy(self) -> bool:

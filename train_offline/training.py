@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from kernel_src.cpus import usable_cpus
 from kernel_src.errors import KernelError
+from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Member
 from kernel_src.weights import device_name, pick_device
 from train_offline.compilation import CompileChoice, Work, choose_forward
@@ -69,19 +71,24 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
     created_with["noisy_data"] = noisy_split.digest if noisy_split else None
     folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
     cache = SpectrogramCache(settings.cache or default_cache())
-    curated = CuratedClips.of(
-        split, size.frontend, size.n_folds, settings.seed, withheld_share=settings.withheld_share, cache=cache
-    )
-    noisy = NoisyClips.of(noisy_split, size.frontend, cache) if noisy_split else None
+
+    @lru_cache  # folds share the spectrograms that they have in common
+    def clips_of(frontend: FrontendConfig) -> tuple[CuratedClips, NoisyClips | None]:
+        curated = CuratedClips.of(
+            split, frontend, size.n_folds, settings.seed, withheld_share=settings.withheld_share, cache=cache
+        )
+        return curated, NoisyClips.of(noisy_split, frontend, cache) if noisy_split else None
+
+    sizes = {fold: recipe.size_of_fold(size, fold) for fold in folds}
     stop = threading.Event()
     jobs = [
         FoldJob(
             fold=fold,
             recipe=recipe,
-            size=size,
+            size=sizes[fold],
             seed=settings.seed * 1000 + fold,
-            curated=curated,
-            noisy=noisy,
+            curated=clips_of(sizes[fold].frontend)[0],
+            noisy=clips_of(sizes[fold].frontend)[1],
             folder=folder,
             device=device,
             checkpoint_every_s=settings.checkpoint_every_s,

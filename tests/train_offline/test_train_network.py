@@ -73,12 +73,14 @@ def test_the_same_seed_trains_the_same_network(recipe: Recipe) -> None:
     assert not torch.allclose(states[0]["stem.weight"], states[2]["stem.weight"], atol=1e-2)
 
 
+@pytest.mark.parametrize("recipe", [SILVER, replace(SILVER, muon_factor=5.0)], ids=["adamw", "muon"])
 @pytest.mark.parametrize("steps", [1, 7, 11])
-def test_a_training_that_was_stopped_goes_on_to_the_same_network(tmp_path: Path, steps: int) -> None:
+def test_a_training_that_was_stopped_goes_on_to_the_same_network(tmp_path: Path, steps: int, recipe: Recipe) -> None:
     path = tmp_path / "a.checkpoint"
     with pytest.raises(StoppedError):
-        trained(checkpoint=Checkpoint(path, "this"), stop=StopsAfter(steps))
-    torch.testing.assert_close(trained(checkpoint=Checkpoint(path, "this")), trained(), rtol=1e-3, atol=1e-4)
+        trained(recipe=recipe, checkpoint=Checkpoint(path, "this"), stop=StopsAfter(steps))
+    went_on = trained(recipe=recipe, checkpoint=Checkpoint(path, "this"))
+    torch.testing.assert_close(went_on, trained(recipe=recipe), rtol=1e-3, atol=1e-4)
 
 
 def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:

@@ -58,6 +58,19 @@ def test_the_score_beside_the_weights_can_be_had_again_from_the_weights(training
     assert score.counts.sum() > 0
 
 
+def test_folds_take_turns_with_the_scalings_of_a_recipe(training_data: Path, tmp_path: Path) -> None:
+    recipe = replace(SILVER, scalings=("pcen", "db"))
+    members = train(settings(training_data, tmp_path / "weights", recipe=recipe))
+    assert [(member.fold, member.frontend["scaling"]) for member in members[::2]] == [
+        (0, "pcen"),
+        (1, "db"),
+        (2, "pcen"),
+    ]
+    score = score_weights(training_data, tmp_path / "weights")
+    for member in members:
+        assert score.members[member.id].lwlrap == pytest.approx(member.oof_lwlrap)
+
+
 def test_finished_folds_are_kept_and_a_second_run_adds_the_others(training_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "weights"
     train(settings(training_data, out, folds=(0,)))
