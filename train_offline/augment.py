@@ -69,6 +69,25 @@ def louder(
     return torch.maximum(images, images[partners]), torch.maximum(targets, targets[partners])
 
 
+def follow(
+    images: torch.Tensor, targets: torch.Tensor, later: tuple[torch.Tensor, torch.Tensor], lengths: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lets one clip follow another: of each the first part is kept, then comes the other, and the labels of both apply.
+
+    Args:
+        images: [batch, 1, mels, frames].
+        targets: [batch, labels] float32.
+        later: images and targets of the clips that follow, of the same shapes.
+        lengths: [batch] how much is kept, as a share of the frames; 1 leaves a clip and its labels as they are.
+
+    Source: CutMix (Yun et al. 2019) along time alone; but with all labels in full, as such a recording would have.
+    """
+    n_frames = images.shape[3]
+    kept = torch.arange(n_frames, device=images.device) < lengths[:, None] * n_frames
+    both = torch.where((lengths < 1)[:, None], torch.maximum(targets, later[1]), targets)
+    return torch.where(kept[:, None, None, :], images, later[0]), both
+
+
 def mask(images: torch.Tensor, count: int, largest_share: float, generator: torch.Generator) -> torch.Tensor:
     """Blanks `count` bands of mels and `count` stretches of frames of each image, at random (SpecAugment).
 

@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from train_offline.augment import louder, mask, mixup, zoom_and_warp
+from train_offline.augment import follow, louder, mask, mixup, zoom_and_warp
 from train_offline.recipes import Augmentation
 from train_offline.spectrogram_table import CropReader, SpectrogramTable
 
 Float32 = npt.NDArray[np.float32]
+
+KEPT_LENGTHS = (0.3, 0.7)
+"""Where in a crop another clip may take over, as shares of its length."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +149,23 @@ class Batches:
         weights = self._weights[rows].to(self._device)
         if settings.max_zoom > 1 or settings.max_warp:
             images = zoom_and_warp(images, settings.max_zoom, settings.max_warp, generator)
-        mixed = rng.random(len(rows)) < settings.mixed_share
+        drawn = rng.random(len(rows))
+        mixed = drawn < settings.mixed_share
+        followed = ~mixed & (drawn < settings.mixed_share + settings.following_share)
         others = torch.from_numpy(rng.permutation(len(rows))).to(self._device)
+        later = images[others], targets[others]
         if settings.mixing == "maximum":
             images, targets = louder(images, targets, others, torch.from_numpy(mixed).to(self._device))
         else:
-            drawn = rng.beta(settings.mixup_alpha, settings.mixup_alpha, len(rows))
-            own = torch.from_numpy(np.where(mixed, np.maximum(drawn, 1 - drawn), 1.0).astype(np.float32))
-            images, targets = mixup(images, targets, others, own.to(self._device))
+            weights_drawn = rng.beta(settings.mixup_alpha, settings.mixup_alpha, len(rows))
+            own = np.where(mixed, np.maximum(weights_drawn, 1 - weights_drawn), 1.0)
+            images, targets = mixup(images, targets, others, self._tensor(own))
+        if settings.following_share:
+            lengths = np.where(followed, rng.uniform(*KEPT_LENGTHS, len(rows)), 1.0)
+            images, targets = follow(images, targets, later, self._tensor(lengths))
         if settings.masks:
             images = mask(images, settings.masks, settings.mask_share, generator)
         return images, targets, weights
+
+    def _tensor(self, values: npt.NDArray[np.float64]) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self._device)

@@ -22,6 +22,8 @@ class Augmentation:
     """The share of clips that are mixed with another one."""
     mixup_alpha: float = 0.4
     """Averages have a weight from Beta(alpha, alpha)."""
+    following_share: float = 0.0
+    """The share of clips that another one follows within the crop, with the labels of both; they are not mixed, too."""
     masks: int = 0
     """Bands of mels and stretches of frames that are blanked (SpecAugment), so many each way."""
     mask_share: float = 0.15

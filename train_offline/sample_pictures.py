@@ -10,7 +10,7 @@ import torch
 from kernel_src.audio import read_waveform
 from kernel_src.errors import ClipError
 from kernel_src.frontend import FrontendConfig, spectrogram
-from train_offline.augment import louder, mask, mixup, zoom_and_warp
+from train_offline.augment import follow, louder, mask, mixup, zoom_and_warp
 from train_offline.dataset import Split
 from train_offline.pictures import Picture, picture_rows
 from train_offline.recipes import Augmentation, Recipe, Size
@@ -60,6 +60,8 @@ def augmented_pictures(clips: Sequence[SampleClip], recipe: Recipe, size: Size) 
         ("zoomed and warped", warped),
         (_mixing_text(settings), _mixed(warped, settings, rng)),
     ]
+    if settings.following_share:
+        steps.append(("followed by the next", _followed(warped)))
     if settings.masks:
         level = float(warped.mean())  # where the network's input is 0, which is what masks write
         steps.append(("masked", mask(steps[-1][1] - level, settings.masks, settings.mask_share, generator) + level))
@@ -84,6 +86,12 @@ def _mixed(images: torch.Tensor, settings: Augmentation, rng: np.random.Generato
         return louder(images, no_targets, others, torch.ones(len(images), dtype=torch.bool))[0]
     drawn = rng.beta(settings.mixup_alpha, settings.mixup_alpha, len(images))
     return mixup(images, no_targets, others, torch.from_numpy(np.maximum(drawn, 1 - drawn).astype(np.float32)))[0]
+
+
+def _followed(images: torch.Tensor) -> torch.Tensor:
+    """Every clip with the next one taking over in the middle."""
+    no_targets = torch.zeros(len(images), 1)
+    return follow(images, no_targets, (images.roll(-1, dims=0), no_targets), torch.full((len(images),), 0.5))[0]
 
 
 def scalings_picture(clip: SampleClip, frontend: FrontendConfig) -> str:

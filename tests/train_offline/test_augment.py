@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from train_offline.augment import louder, mask, mixup, zoom_and_warp
+from train_offline.augment import follow, louder, mask, mixup, zoom_and_warp
 
 
 def test_without_zoom_and_warp_images_stay_as_they_are() -> None:
@@ -40,6 +40,16 @@ def test_of_two_clips_at_once_the_louder_is_heard_and_both_are_labelled() -> Non
     torch.testing.assert_close(both[0], torch.maximum(images[0], images[1]))
     torch.testing.assert_close(both[1], images[1])
     assert targets.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1]]
+
+
+def test_a_clip_that_another_follows_keeps_its_beginning_and_both_are_labelled() -> None:
+    images = torch.randn(3, 1, 4, 10)
+    lengths = torch.tensor([0.3, 1.0, 0.7])
+    followed, targets = follow(images, torch.eye(3), (images[[1, 2, 0]], torch.eye(3)[[1, 2, 0]]), lengths)
+    torch.testing.assert_close(followed[0], torch.cat([images[0, ..., :3], images[1, ..., 3:]], dim=-1))
+    torch.testing.assert_close(followed[1], images[1])
+    torch.testing.assert_close(followed[2], torch.cat([images[2, ..., :7], images[0, ..., 7:]], dim=-1))
+    assert targets.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 1]]
 
 
 def test_masks_blank_whole_bands_and_stretches_no_larger_than_they_may_be() -> None:

@@ -65,3 +65,16 @@ def test_only_the_share_of_clips_that_was_asked_for_is_mixed() -> None:
     mixed = torch.cat([drawn.batch(step).targets.sum(dim=1) > 1 for step in range(20)])
     # Half of the clips are mixed, half of their partners are from the other source.
     assert 0.1 < mixed.float().mean() < 0.4
+
+
+def test_clips_are_followed_or_mixed_but_not_both() -> None:
+    each = replace(PLAIN, mixed_share=0.5, following_share=0.3)
+    drawn = batches([source(40, 1.0), source(40, 0.0)], each)
+    images, targets = (
+        torch.cat([getattr(drawn.batch(step), name) for step in range(20)]) for name in ("images", "targets")
+    )
+    changes = (images[:, 0, 0, 1:] != images[:, 0, 0, :-1]).sum(dim=1)  # another sound takes over, within the crop
+    assert 0.05 < (changes == 1).float().mean() < 0.3  # half of those that follow are alike
+    assert changes.max() == 1
+    assert (targets[changes == 1] == 1).all()
+    torch.testing.assert_close(targets[changes == 0][:, 0], images[changes == 0, 0, 0, 0])
