@@ -51,9 +51,16 @@ REDUCED = Size(
 """128 mels as in size small, half its width and frames."""
 
 COMPARED = {size.name: size for size in (REDUCED, *SIZES.values())}
-COMPARED_RECIPES = {recipe.name: recipe for recipe in (SILVER, BEST)}
+WITHOUT = (
+    replace(BEST, name="best-without-muon", muon_factor=None),
+    replace(BEST, name="best-without-following", augmentation=replace(BEST.augmentation, following_share=0.0)),
+    replace(BEST, name="best-without-decibels", scalings=("pcen",)),
+)
+"""What each part of best is worth: the recipe without it."""
+COMPARED_RECIPES = {recipe.name: recipe for recipe in (SILVER, BEST, *WITHOUT)}
 GAIN_TARGET = 0.05
 NOISY_GAIN_TARGET = 0.01
+NAME_WIDTH = 40
 
 
 @dataclass(frozen=True)
@@ -97,9 +104,7 @@ def compare(comparison: Comparison) -> dict[str, Result]:
             train(_settings(comparison, recipe, seed, folder))
             for kept in (folder, folder / FOLDER_NAME):
                 _predict(comparison, kept, spectrograms)
-    if len(comparison.recipes) < len(COMPARED_RECIPES):
-        return {}
-    return _results(split.targets, _gather(comparison, SILVER), _gather(comparison, BEST))
+    return _results(split.targets, {recipe.name: _gather(comparison, recipe) for recipe in comparison.recipes})
 
 
 def _folder(comparison: Comparison, recipe: Recipe, seed: int) -> Path:
@@ -161,19 +166,23 @@ def _blend(folder: Path, folds: Sequence[int], stage: str | None = None) -> Floa
     return blend
 
 
-def _results(truth: npt.NDArray[np.bool_], silver: Scored, best: Scored) -> dict[str, Result]:
+def _results(truth: npt.NDArray[np.bool_], scored: dict[str, Scored]) -> dict[str, Result]:
     results = {}
-    for name, scored in (("silver", silver), ("best", best)):
-        for stage, predictions in {"all members": scored.whole, **scored.by_stage}.items():
+    for name, recipe in scored.items():
+        for stage, predictions in {"all members": recipe.whole, **recipe.by_stage}.items():
             results[f"{name}, {stage}"] = Result(_mean(truth, predictions), None, "higher")
             print(_line(f"{name}, {stage}", truth, predictions))
-    compared = [("best - silver", best.whole, silver.whole, GAIN_TARGET)]
-    for name, scored in (("silver", silver), ("best", best)):
-        stages = list(scored.by_stage.values())
+    compared = []
+    if best := scored.get(BEST.name):
+        for name in [name for name in scored if name != BEST.name]:
+            target = GAIN_TARGET if name == SILVER.name else 0.0
+            compared.append((f"best - {name}", best.whole, scored[name].whole, target))
+    for name, recipe in scored.items():
+        stages = list(recipe.by_stage.values())
         compared.append((f"{name}, last stage - first", stages[-1], stages[0], NOISY_GAIN_TARGET))
     for name, left, right, target in compared:
         gain, low, high = paired_interval(truth, np.stack(left), np.stack(right))
-        print(f"{name:28} {gain:+.4f}   95 % interval {low:+.4f} to {high:+.4f}")
+        print(f"{name:{NAME_WIDTH}} {gain:+.4f}   95 % interval {low:+.4f} to {high:+.4f}")
         results[name] = Result(gain, target, "higher")
         results[f"{name}, lower end"] = Result(low, 0.0, "higher")
     return results
@@ -186,7 +195,8 @@ def _mean(truth: npt.NDArray[np.bool_], predictions: Sequence[Float64]) -> float
 def _line(name: str, truth: npt.NDArray[np.bool_], predictions: Sequence[Float64]) -> str:
     low, high = lwlrap_interval(truth, np.stack(predictions))
     seeds = " ".join(f"{lwlrap(truth, each):.4f}" for each in predictions)
-    return f"{name:28} {_mean(truth, predictions):.4f}    95 % interval {low:.4f} to {high:.4f}    by seed {seeds}"
+    mean = _mean(truth, predictions)
+    return f"{name:{NAME_WIDTH}} {mean:.4f}    95 % interval {low:.4f} to {high:.4f}    by seed {seeds}"
 
 
 def main() -> None:
@@ -200,7 +210,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--folds", type=fold_list, default=(0, 1))
     parser.add_argument("--views", type=int, default=9, help="of a test clip, for each network")
-    parser.add_argument("--only", choices=sorted(COMPARED_RECIPES), help="train and predict this recipe, compare later")
+    parser.add_argument(
+        "--recipes",
+        nargs="+",
+        choices=list(COMPARED_RECIPES),
+        default=[SILVER.name, BEST.name],
+        help="what is compared; those without a part of best say what that part is worth",
+    )
     parser.add_argument("--quick", action="store_true", help="one seed and a few epochs, to see that all works")
     options = parser.parse_args()
     prepare_for_torch()
@@ -216,11 +232,10 @@ def main() -> None:
         seeds=tuple(range(1 if options.quick else options.seeds)),
         folds=options.folds,
         most_views=options.views,
-        recipes=tuple(recipe for name, recipe in COMPARED_RECIPES.items() if options.only in (None, name)),
+        recipes=tuple(COMPARED_RECIPES[name] for name in dict.fromkeys(options.recipes)),
         cache=SpectrogramCache(default_cache()),
     )
-    if results := compare(comparison):
-        print_report("quality", results)
+    print_report("quality", compare(comparison))
 
 
 if __name__ == "__main__":
