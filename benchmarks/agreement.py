@@ -1,7 +1,8 @@
 """What the quick ways to compute change: logits, probabilities and lwlrap beside the plain float32 network's.
 
-`python -m benchmarks.agreement --data D --weights W`: every member at up to three windows of each test clip, on a CPU.
-Nothing is chosen by these scores; both ways see the same windows.
+`python -m benchmarks.agreement --data D --weights W [--device cuda]`: every member at up to three windows of each test
+clip. The plain network computes on a CPU, for GPUs shorten float32 unless they are told not to. Nothing is chosen by
+these scores; all ways see the same windows.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from benchmarks.report import Result, print_report
 from kernel_src.audio import read_waveform
@@ -21,7 +23,7 @@ from kernel_src.frontend import FrontendConfig, spectrogram
 from kernel_src.manifest import read_manifest
 from kernel_src.predict import look_through
 from kernel_src.views import windows
-from kernel_src.weights import LoadedMember, load_member
+from kernel_src.weights import LoadedMember, load_member, pick_device
 from train_offline.dataset import TEST, read_split
 from train_offline.metric import lwlrap
 
@@ -35,20 +37,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a data set with test.csv")
     parser.add_argument("--weights", type=Path, required=True, help="weights that were trained on it")
+    parser.add_argument("--device", choices=["cuda", "cpu"], help="of the quick ways (default: CUDA if there is one)")
     options = parser.parse_args(arguments)
+    device = torch.device(options.device or pick_device())
     manifest = read_manifest(options.weights)
     split = read_split(options.data, TEST, manifest.labels)
     paths = [options.data / TEST / name for name in split.fnames]
     spectrograms: dict[FrontendConfig, list[npt.NDArray[np.float16]]] = {}
     logits: defaultdict[str, list[Float64]] = defaultdict(list)
+    quick = [name for name in candidates(device) if name != PLAIN]
     for entry in manifest.members:
         plain = load_member(options.weights, entry, len(manifest.labels), CPU, PLAIN)
         if plain.frontend not in spectrograms:
             spectrograms[plain.frontend] = [extract(path, plain.frontend) for path in paths]
-        for name in candidates(CPU):
-            logits[name].append(mean_logits(plain.on(CPU, name), spectrograms[plain.frontend]))
+        logits[PLAIN].append(mean_logits(plain, spectrograms[plain.frontend]))
+        for name in quick:
+            logits[name].append(mean_logits(plain.on(device, name), spectrograms[plain.frontend]))
     results: dict[str, Result] = {}
-    for name in candidates(CPU)[:-1]:
+    for name in quick:
         results |= compared(name, np.stack(logits[name]), np.stack(logits[PLAIN]), split.targets)
     print_report("agreement", results)
 

@@ -1,5 +1,9 @@
-"""The network's ways to compute on a GPU beside the plain module, in turns in one process."""
+"""The network's ways to compute on a GPU beside the plain module, in turns in one process.
 
+`python -m benchmarks.network_gpu`, or with those of the processor: `python -m benchmarks.network`.
+"""
+
+import argparse
 import time
 from collections.abc import Callable
 from statistics import median
@@ -7,7 +11,7 @@ from statistics import median
 import torch
 
 from benchmarks.bare_convolutions import BareConvolutions
-from benchmarks.report import Result
+from benchmarks.report import Result, print_report
 from kernel_src.backend_names import GRAPHED, PLAIN
 from kernel_src.backends import DTYPES, build, candidates
 from kernel_src.devices import usable_gpus
@@ -59,3 +63,16 @@ def measure(steps: dict[str, Callable[[], object]], device: torch.device) -> dic
                 if turn:
                     samples[name].append(CALLS * BATCH / (time.perf_counter() - began_s))
     return {name: median(rates) for name, rates in samples.items()}
+
+
+def main() -> None:
+    """Measures and prints the results."""
+    argparse.ArgumentParser(prog="python -m benchmarks.network_gpu", description=__doc__).parse_args()
+    results = gpu_results()
+    if not results:
+        raise SystemExit("no GPU that computes was found; python -m benchmarks.network measures on the processor")
+    print_report("network_gpu", results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,14 @@
 """Silver against best: both recipes at the same network size and number of steps, scored on a test split.
 
 `python -m benchmarks.quality --data D` trains what is not there yet in `--out` and goes on where it was stopped. The
-test split is looked at here and nowhere else: nothing is chosen by it.
+test split is looked at here and nowhere else: nothing is chosen by it. On a GPU several trainings run side by side,
+each in a process of its own: the steps of one are too small to keep a large GPU busy.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +26,7 @@ from kernel_src.manifest import MANIFEST_NAME, Member, read_manifest
 from kernel_src.weights import load_member, pick_device
 from train_offline.bootstrap import lwlrap_interval, paired_interval
 from train_offline.command import fold_list
-from train_offline.dataset import TEST, read_split, read_vocabulary
+from train_offline.dataset import CURATED, NOISY, TEST, read_split, read_vocabulary
 from train_offline.demo_data import write_demo_data
 from train_offline.evaluate import mean_logits
 from train_offline.metric import lwlrap
@@ -76,6 +78,8 @@ class Comparison:
     most_views: int
     """Of a test clip, for each network."""
     recipes: tuple[Recipe, ...]
+    at_once: int
+    """How many trainings run side by side."""
     cache: SpectrogramCache
 
 
@@ -92,19 +96,37 @@ class Scored:
 def compare(comparison: Comparison) -> dict[str, Result]:
     """Trains, predicts and scores."""
     labels = read_vocabulary(comparison.data)
+    frontends = {
+        recipe.size_of_fold(comparison.size, fold).frontend
+        for recipe in comparison.recipes
+        for fold in comparison.folds
+    }
+    for frontend in sorted(frontends, key=str):  # once, before many want them
+        for name in (CURATED, NOISY, TEST):
+            spectrograms_of(read_split(comparison.data, name, labels), frontend, comparison.cache)
+    # The recipes take turns, so that what is there at any time is pairs.
+    jobs = [(recipe, seed) for seed in comparison.seeds for recipe in comparison.recipes]
+    if comparison.at_once == 1:
+        for recipe, seed in jobs:
+            _train_and_predict(comparison, recipe, seed)
+    else:
+        _side_by_side(comparison, jobs)
     split, _ = spectrograms_of(read_split(comparison.data, TEST, labels), comparison.size.frontend, comparison.cache)
-
-    @lru_cache
-    def spectrograms(frontend: FrontendConfig) -> SpectrogramTable:
-        return spectrograms_of(split, frontend, comparison.cache)[1].table
-
-    for seed in comparison.seeds:  # the recipes take turns, so that what is there at any time is pairs
-        for recipe in comparison.recipes:
-            folder = _folder(comparison, recipe, seed)
-            train(_settings(comparison, recipe, seed, folder))
-            for kept in (folder, folder / FOLDER_NAME):
-                _predict(comparison, kept, spectrograms)
     return _results(split.targets, {recipe.name: _gather(comparison, recipe) for recipe in comparison.recipes})
+
+
+def _side_by_side(comparison: Comparison, jobs: list[tuple[Recipe, int]]) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(comparison.at_once, context, initializer=prepare_for_torch) as pool:
+        for future in as_completed([pool.submit(_train_and_predict, comparison, *job) for job in jobs]):
+            future.result()
+
+
+def _train_and_predict(comparison: Comparison, recipe: Recipe, seed: int) -> None:
+    folder = _folder(comparison, recipe, seed)
+    train(_settings(comparison, recipe, seed, folder))
+    for kept in (folder, folder / FOLDER_NAME):
+        _predict(comparison, kept)
 
 
 def _folder(comparison: Comparison, recipe: Recipe, seed: int) -> Path:
@@ -123,7 +145,7 @@ def _settings(comparison: Comparison, recipe: Recipe, seed: int, folder: Path) -
     )
 
 
-def _predict(comparison: Comparison, folder: Path, spectrograms: Callable[[FrontendConfig], SpectrogramTable]) -> None:
+def _predict(comparison: Comparison, folder: Path) -> None:
     """Lets each network look at the test clips through the runtime's own predict and views; kept beside the weights."""
     if not (folder / MANIFEST_NAME).exists():
         return  # the recipe has no stages that are only steps on the way
@@ -138,11 +160,17 @@ def _predict(comparison: Comparison, folder: Path, spectrograms: Callable[[Front
     def predict(member: Member) -> None:
         loaded = load_member(folder, member, len(manifest.labels), device)
         title = f"{folder.name} {member.id} on the test split"
-        table = spectrograms(loaded.frontend)
+        table = _test_table(comparison, loaded.frontend)
         np.save(_predictions(folder, member), mean_logits(loaded, table, comparison.most_views, title, Event()))
 
     with ThreadPoolExecutor(at_a_time) as pool:
         list(pool.map(predict, todo))
+
+
+@lru_cache
+def _test_table(comparison: Comparison, frontend: FrontendConfig) -> SpectrogramTable:
+    split = read_split(comparison.data, TEST, read_vocabulary(comparison.data))
+    return spectrograms_of(split, frontend, comparison.cache)[1].table
 
 
 def _predictions(folder: Path, member: Member) -> Path:
@@ -199,6 +227,11 @@ def _line(name: str, truth: npt.NDArray[np.bool_], predictions: Sequence[Float64
     return f"{name:{NAME_WIDTH}} {mean:.4f}    95 % interval {low:.4f} to {high:.4f}    by seed {seeds}"
 
 
+def _most_at_once(trainings: int) -> int:
+    """On a CPU the folds of one training have all cores already."""
+    return max(1, min(trainings, usable_cpus() // 2)) if pick_device().type == "cuda" else 1
+
+
 def main() -> None:
     """Compares and prints the table and, last, one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -209,6 +242,7 @@ def main() -> None:
     parser.add_argument("--batch-clips", type=int, help="default: the size's")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--folds", type=fold_list, default=(0, 1))
+    parser.add_argument("--at-once", type=int, help="trainings side by side (default: 1, on a GPU one for two cores)")
     parser.add_argument("--views", type=int, default=9, help="of a test clip, for each network")
     parser.add_argument(
         "--recipes",
@@ -225,14 +259,17 @@ def main() -> None:
         write_demo_data(options.data)
     size = COMPARED[options.size]
     epochs = options.epochs or (4 if options.quick else size.epochs)
+    recipes = tuple(COMPARED_RECIPES[name] for name in dict.fromkeys(options.recipes))
+    seeds = tuple(range(1 if options.quick else options.seeds))
     comparison = Comparison(
         data=options.data,
         out=options.out,
         size=replace(size, epochs=epochs, batch_clips=options.batch_clips or size.batch_clips),
-        seeds=tuple(range(1 if options.quick else options.seeds)),
+        seeds=seeds,
         folds=options.folds,
         most_views=options.views,
-        recipes=tuple(COMPARED_RECIPES[name] for name in dict.fromkeys(options.recipes)),
+        recipes=recipes,
+        at_once=options.at_once or _most_at_once(len(recipes) * len(seeds)),
         cache=SpectrogramCache(default_cache()),
     )
     print_report("quality", compare(comparison))

@@ -51,11 +51,15 @@ def commit() -> str:
 
 
 def machine() -> str:
-    """The processor, how many cores of it may be used, and the system."""
+    """The processor, how many cores of it may be used, the system, and the GPUs that torch sees."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else model}, {len(os.sched_getaffinity(0))} cores, {platform.system()}"
+    import torch  # noqa: PLC0415 - not before the benchmark has set it up, or has measured how long it takes to load
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    processor = f"{names[0] if names else model}, {len(os.sched_getaffinity(0))} cores"
+    return ", ".join([processor, platform.system(), *gpus])
