@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.bare_convolutions import BareConvolutions
 from benchmarks.report import Result, print_report
-from kernel_src.backend_names import GRAPHED, PLAIN
+from kernel_src.backend_names import COMPILED, GRAPHED, PLAIN
 from kernel_src.backends import DTYPES, build, candidates
 from kernel_src.devices import usable_gpus
 from kernel_src.model import ModelConfig, SEDenseNet
@@ -37,7 +37,7 @@ def gpu_results() -> dict[str, Result]:
         network = build(name, model, device)
         steps[name] = lambda network=network: network(images)  # type: ignore[misc]
     best = names[1]
-    steps["bare"] = BareConvolutions(model, DTYPES[GRAPHED.get(best, best)], device, BATCH)
+    steps["bare"] = BareConvolutions(model, DTYPES[{**GRAPHED, **COMPILED}.get(best, best)], device, BATCH)
     rates = measure(steps, device)
     card = torch.cuda.get_device_name(device).replace(" ", "_")
     results = {

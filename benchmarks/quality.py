@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Event
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from kernel_src.manifest import MANIFEST_NAME, Member, read_manifest
 from kernel_src.weights import load_member, pick_device
 from train_offline.bootstrap import lwlrap_interval, paired_interval
 from train_offline.command import fold_list
+from train_offline.compilation import CompileChoice
 from train_offline.dataset import CURATED, NOISY, TEST, read_split, read_vocabulary
 from train_offline.demo_data import write_demo_data
 from train_offline.evaluate import mean_logits
@@ -80,6 +82,7 @@ class Comparison:
     recipes: tuple[Recipe, ...]
     at_once: int
     """How many trainings run side by side."""
+    compile: CompileChoice
     cache: SpectrogramCache
 
 
@@ -142,6 +145,7 @@ def _settings(comparison: Comparison, recipe: Recipe, seed: int, folder: Path) -
         folds=comparison.folds,
         seed=seed,
         cache=comparison.cache.path,
+        compile=comparison.compile,
     )
 
 
@@ -243,6 +247,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--folds", type=fold_list, default=(0, 1))
     parser.add_argument("--at-once", type=int, help="trainings side by side (default: 1, on a GPU one for two cores)")
+    parser.add_argument("--compile", choices=get_args(CompileChoice), default="auto", help="the training step")
     parser.add_argument("--views", type=int, default=9, help="of a test clip, for each network")
     parser.add_argument(
         "--recipes",
@@ -269,6 +274,7 @@ def main() -> None:
         folds=options.folds,
         most_views=options.views,
         recipes=recipes,
+        compile=options.compile,
         at_once=options.at_once or _most_at_once(len(recipes) * len(seeds)),
         cache=SpectrogramCache(default_cache()),
     )

@@ -12,4 +12,7 @@ FOLDED = (EXACT, "folded-bfloat16", "folded-float16")
 GRAPHED = {"graphed-bfloat16": "folded-bfloat16", "graphed-float16": "folded-float16"}
 """On a GPU: the same, replayed as a CUDA graph."""
 
-BACKENDS = (PLAIN, *FOLDED, *GRAPHED)
+COMPILED = {"compiled-bfloat16": "folded-bfloat16", "compiled-float16": "folded-float16"}
+"""On a GPU: the same through torch's compiler first, which takes a while and makes few operations of many."""
+
+BACKENDS = (PLAIN, *FOLDED, *GRAPHED, *COMPILED)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from kernel_src.backend_names import EXACT, FOLDED, GRAPHED, PLAIN
+from kernel_src.backend_names import COMPILED, EXACT, FOLDED, GRAPHED, PLAIN
+from kernel_src.compiled import captured_compiled
 from kernel_src.cuda_graphs import GraphedNetwork
 from kernel_src.folded import FoldedNetwork
 from kernel_src.model import SEDenseNet
@@ -31,6 +32,8 @@ def build(backend: str, model: SEDenseNet, device: torch.device) -> Network:
     """
     if backend in GRAPHED:
         return GraphedNetwork(build(GRAPHED[backend], model, device))
+    if backend in COMPILED:
+        return GraphedNetwork(build(COMPILED[backend], model, device), captured_compiled)
     return model if backend == PLAIN else FoldedNetwork(model, DTYPES[backend], device)
 
 
@@ -40,13 +43,18 @@ def candidates(device: torch.device) -> tuple[str, ...]:
     return (*half, EXACT, PLAIN)
 
 
+def usual(device: torch.device) -> str:
+    """The backend that is most likely the quickest of those that are ready at once."""
+    return next(name for name in candidates(device) if name not in COMPILED)
+
+
 def _half_precision(device: torch.device) -> tuple[str, ...]:
     """The half precision that the device multiplies itself; emulation is slower than float32."""
     if device.type == "cuda":
         capability = torch.cuda.get_device_capability(device)
         if capability >= FIRST_WITH_BFLOAT16:
-            return ("graphed-bfloat16", "folded-bfloat16")
-        return ("graphed-float16", "folded-float16") if capability >= FIRST_WITH_FLOAT16 else ()
+            return ("compiled-bfloat16", "graphed-bfloat16", "folded-bfloat16")
+        return ("compiled-float16", "graphed-float16", "folded-float16") if capability >= FIRST_WITH_FLOAT16 else ()
     return ("folded-bfloat16",) if cpu_multiplies_bfloat16() else ()
 
 

@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from kernel_src.backend_names import PLAIN
+from kernel_src.backend_names import COMPILED, PLAIN
 from kernel_src.backends import candidates
+from kernel_src.cuda_graphs import CAPTURE_AT_CALL
 from kernel_src.events import EventLog
 from kernel_src.weights import LoadedMember
 
 TIMED_CALLS = 2
+
+COMPILING_PAYS_S = 300.0
+"""With less time left, nothing is compiled: it takes half a minute or more on a slow processor, and saves half of the
+time of all passes after it."""
 
 MOST_DEVIATION = 0.05
 """Of a logit from the plain float32 network's, as a share of the largest; half precision stays at a tenth of it."""
@@ -23,19 +28,21 @@ def choose_backend(
     batch: int,
     events: EventLog,
     *,
+    left_s: float,
     forced: str | None = None,
     names: Sequence[str] | None = None,
 ) -> str:
     """The quickest backend whose logits are right, which is also an event.
 
-    None of them has a start-up worth speaking of, so that it need not be weighed against the time left. The time is the
-    thread's own on a processor, where other threads are at work at the start of a run.
+    Compiled ones are dear to start, and are tried only where enough time is left to pay for it. On a processor the time
+    is the thread's own, for other threads are at work at the start of a run.
 
     Args:
         member: any one; members of one size choose alike.
         device: where to compute.
         batch: windows at a time.
         events: is told of the choice, and of backends that fail.
+        left_s: how long the run may go on.
         forced: the choice, made elsewhere.
         names: the backends to try; None for those that the device is known to have.
     """
@@ -49,8 +56,8 @@ def choose_backend(
     expected = member.on(device, PLAIN).logits(images[:2])
     rates: dict[str, float] = {}
     for name in names or candidates(device):
-        if name == PLAIN:
-            continue  # the last resort, which needs no trial
+        if name == PLAIN or (name in COMPILED and left_s < COMPILING_PAYS_S):
+            continue  # the plain one is the last resort, and needs no trial
         try:
             rates[name] = _rate(member.on(device, name), images, expected)
         except (RuntimeError, ArithmeticError) as error:
@@ -69,7 +76,10 @@ def _rate(member: LoadedMember, images: torch.Tensor, expected: np.ndarray) -> f
     Raises:
         ArithmeticError: the logits stray from those expected of the first windows.
     """
-    clock: Callable[[], float] = time.thread_time if member.device.type == "cpu" else time.perf_counter
+    on_cpu = member.device.type == "cpu"
+    clock: Callable[[], float] = time.thread_time if on_cpu else time.perf_counter
+    for _ in range(0 if on_cpu else CAPTURE_AT_CALL):  # what is timed is what the passes will have: a GPU's graph
+        member.logits(images)
     deviation = float(np.abs(member.logits(images)[: len(expected)] - expected).max())
     if not deviation <= MOST_DEVIATION * float(np.abs(expected).max()):  # not: it may be NaN
         raise ArithmeticError(f"logits stray by {deviation:.3g} from the plain network's")

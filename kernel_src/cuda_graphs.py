@@ -3,6 +3,8 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import torch
 
@@ -27,7 +29,7 @@ def captured(network: Network, images: torch.Tensor) -> Network:
         here.wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         # Other threads may be busy with other GPUs at the same time.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool=_pool(images.device), capture_error_mode="thread_local"):
             result = network(given)
 
     def replay(batch: torch.Tensor) -> torch.Tensor:
@@ -36,6 +38,12 @@ def captured(network: Network, images: torch.Tensor) -> Network:
         return result
 
     return replay
+
+
+@cache
+def _pool(_device: torch.device) -> Any:
+    """Where all graphs of a GPU have their tensors: one is replayed at a time, and each result is copied at once."""
+    return torch.cuda.graph_pool_handle()
 
 
 class GraphedNetwork:

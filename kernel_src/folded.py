@@ -9,6 +9,8 @@ On a CPU the network waits for memory more than it computes. So here
 - the first blocks, whose tensors are large, work on a few images at a time that stay in the processor's cache, and the
   last blocks, whose weights are large, on the whole batch;
 - the heads, which are averaged, are one.
+
+On a GPU pooling and joining are torch's own operations, which its compiler can make one of.
 """
 
 import copy
@@ -55,10 +57,12 @@ class _Block:
         _pool(x, self.pool, joined[:, :channels])
         pooled = joined[:, channels:]
         _pool(new, self.pool, pooled)
-        means = new.mean(dim=(2, 3)).float()
-        gate = torch.sigmoid(self.gate.excite(F.relu(self.gate.squeeze(means))))
-        pooled.copy_(pooled.float() * gate[:, :, None, None])  # with a gate that is not rounded
+        pooled.copy_(pooled.float() * self._gates(new.mean(dim=(2, 3)).float()))  # with gates that are not rounded
         return joined
+
+    def _gates(self, means: torch.Tensor) -> torch.Tensor:
+        """[batch, growth, 1, 1] float32, from [batch, growth]."""
+        return torch.sigmoid(self.gate.excite(F.relu(self.gate.squeeze(means))))[:, :, None, None]
 
     def _activated(self, x: torch.Tensor) -> torch.Tensor:
         """The first batch norm and its ReLU, but for the scale and the shift that `conv1` has taken over."""
@@ -68,6 +72,17 @@ class _Block:
         return torch.clamp(x, self.lower[..., as_wide], self.upper[..., as_wide])
 
 
+@dataclass(frozen=True)
+class _FusableBlock(_Block):
+    """The same in operations that no memory is given to, for a compiler to arrange."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """As the base class."""
+        new = self.conv2(self.conv1(self._activated(x)))
+        pooled = F.max_pool2d(new, self.pool).float() * self._gates(new.mean(dim=(2, 3), dtype=torch.float32))
+        return torch.cat([F.max_pool2d(x, self.pool), pooled.to(x.dtype)], dim=1)
+
+
 class FoldedNetwork:
     """An inference copy of a network; calls from several threads do not disturb one another.
 
@@ -75,10 +90,14 @@ class FoldedNetwork:
         model: in evaluation mode; it is left as it is.
         dtype: of weights and activations.
         device: where to compute.
+        fusable: whether a compiler is to find operations that it can fuse; by default on all devices but the CPU.
     """
 
-    def __init__(self, model: SEDenseNet, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, model: SEDenseNet, dtype: torch.dtype, device: torch.device, *, fusable: bool | None = None
+    ) -> None:
         config = model.config
+        self._block = _FusableBlock if (device.type != "cpu" if fusable is None else fusable) else _Block
         self._dtype = dtype
         self._device = device
         self._elements = config.width * config.n_mels * config.crop_frames
@@ -152,7 +171,7 @@ class FoldedNetwork:
         shape = (images, channels, mels, frames)
         falling = scale1 < 0
         infinite = torch.full_like(threshold, torch.inf)
-        return _Block(
+        return self._block(
             lower=self._spread(torch.where(falling, -infinite, threshold), frames),
             upper=self._spread(torch.where(falling, threshold, infinite), frames) if falling.any() else None,
             conv1=convolution(rounded[:, :, None, None], bias1.to(self._device), relu=True, input_shape=shape),

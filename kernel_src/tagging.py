@@ -155,7 +155,9 @@ class Tagger:
         for member in members:
             if member.config not in backends:
                 forced = self._settings.backend
-                backends[member.config] = choose_backend(member, device, batch_clips, self._events, forced=forced)
+                backends[member.config] = choose_backend(
+                    member, device, batch_clips, self._events, left_s=self._budget.left_s, forced=forced
+                )
 
         def placed(member: LoadedMember, there: torch.device) -> LoadedMember:
             return member.on(there, backends[member.config] if there.type == device.type else None)

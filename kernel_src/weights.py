@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from kernel_src.backend_names import EXACT
-from kernel_src.backends import Network, build, candidates
+from kernel_src.backends import Network, build, usual
 from kernel_src.devices import CPU, usable_gpus
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
@@ -68,7 +68,7 @@ class LoadedMember:
             backend: how; None for the same on the same device, and the likeliest one on another.
         """
         same_device = self.device == device
-        backend = backend or (self.backend if same_device else candidates(device)[0])
+        backend = backend or (self.backend if same_device else usual(device))
         if same_device and backend == self.backend:
             return self
         model = self.model if same_device else copy.deepcopy(self.model).to(device)
@@ -134,7 +134,7 @@ def load_member(
         mean=member.mean,
         std=member.std,
         oof_lwlrap=member.oof_lwlrap,
-        backend=backend or candidates(device)[0],
+        backend=backend or usual(device),
     )
 
 

@@ -78,6 +78,7 @@ class Batches:
         batch_clips: clips in a batch; no more than there are.
         seed: of order and augmentation.
         device: where the batches are wanted.
+        resident_bytes: how much of a GPU's memory the spectrograms may take; None for half of what is free.
     """
 
     def __init__(
@@ -91,18 +92,21 @@ class Batches:
         batch_clips: int,
         seed: int,
         device: torch.device,
+        resident_bytes: int | None = None,
     ) -> None:
         self._augmentation = augmentation
         self._normalisation = normalisation
         self._batch_clips = batch_clips
         self._seed = seed
-        self._device = device
+        self.device = device
         self._fnames = [fname for source in sources for fname in source.fnames]
         self._targets = torch.from_numpy(np.concatenate([source.targets for source in sources]))
         counts = [len(source.fnames) for source in sources]
         self._weights = torch.tensor([source.weight for source in sources]).repeat_interleave(torch.tensor(counts))
         self._ends = np.cumsum(counts)
-        self._readers = [CropReader(source.spectrograms, crop_frames, padding, device) for source in sources]
+        self._readers = [
+            CropReader(source.spectrograms, crop_frames, padding, device, resident_bytes) for source in sources
+        ]
         self._order = lru_cache(maxsize=1)(self._draw_order)
 
     @property
@@ -137,7 +141,7 @@ class Batches:
                 return crops
             if images is None:
                 images = crops.new_empty(len(rows), *crops.shape[1:])
-            images[torch.from_numpy(chosen).to(self._device)] = crops
+            images[torch.from_numpy(chosen).to(self.device)] = crops
         assert images is not None, "a batch has clips"
         return images
 
@@ -145,17 +149,17 @@ class Batches:
         self, images: torch.Tensor, rows: npt.NDArray[np.intp], rng: np.random.Generator, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         settings = self._augmentation
-        targets = self._targets[rows].to(self._device)
-        weights = self._weights[rows].to(self._device)
+        targets = self._targets[rows].to(self.device)
+        weights = self._weights[rows].to(self.device)
         if settings.max_zoom > 1 or settings.max_warp:
             images = zoom_and_warp(images, settings.max_zoom, settings.max_warp, generator)
         drawn = rng.random(len(rows))
         mixed = drawn < settings.mixed_share
         followed = ~mixed & (drawn < settings.mixed_share + settings.following_share)
-        others = torch.from_numpy(rng.permutation(len(rows))).to(self._device)
+        others = torch.from_numpy(rng.permutation(len(rows))).to(self.device)
         later = images[others], targets[others]
         if settings.mixing == "maximum":
-            images, targets = louder(images, targets, others, torch.from_numpy(mixed).to(self._device))
+            images, targets = louder(images, targets, others, torch.from_numpy(mixed).to(self.device))
         else:
             weights_drawn = rng.beta(settings.mixup_alpha, settings.mixup_alpha, len(rows))
             own = np.where(mixed, np.maximum(weights_drawn, 1 - weights_drawn), 1.0)
@@ -168,4 +172,4 @@ class Batches:
         return images, targets, weights
 
     def _tensor(self, values: npt.NDArray[np.float64]) -> torch.Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(self._device)
+        return torch.from_numpy(values.astype(np.float32)).to(self.device)

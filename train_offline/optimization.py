@@ -24,6 +24,23 @@ def plain_forward(model: SEDenseNet, images: torch.Tensor) -> torch.Tensor:
     return logits
 
 
+class LateLoss:
+    """A loss that a GPU may still be computing; to look at it only later leaves the GPU with work in the meantime."""
+
+    def __init__(self, loss: torch.Tensor) -> None:
+        self._loss = loss.detach().to("cpu", non_blocking=True)
+        self._ready: torch.cuda.Event | None = None
+        if loss.device.type == "cuda":
+            self._ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._ready.record()
+
+    def value(self) -> float:
+        """The loss, as soon as it is there."""
+        if self._ready is not None:
+            self._ready.synchronize()
+        return float(self._loss)
+
+
 class Optimization:
     """Makes a network better, step by step.
 
@@ -60,7 +77,7 @@ class Optimization:
         """AdamW's, of the next step."""
         return float(self._schedules[-1].get_last_lr()[0])
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batch: Batch) -> LateLoss:
         """Learns from one batch; returns its loss."""
         images = batch.images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None):
@@ -74,7 +91,7 @@ class Optimization:
         if self.steps_done >= self._average_from:
             self._average.update_parameters(self._model)
         self.steps_done += 1
-        return float(loss.detach())
+        return LateLoss(loss)
 
     def current(self) -> SEDenseNet:
         """The network as it is now; the average once there is one."""

@@ -61,14 +61,22 @@ class CropReader:
         crop_frames: frames of a crop.
         padding: the value beyond the ends of a short clip; None repeats the clip.
         device: where the crops are wanted.
+        resident_bytes: how much of a GPU's memory the table may take; None for half of what is free.
     """
 
-    def __init__(self, table: SpectrogramTable, crop_frames: int, padding: float | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        table: SpectrogramTable,
+        crop_frames: int,
+        padding: float | None,
+        device: torch.device,
+        resident_bytes: int | None = None,
+    ) -> None:
         self._crop_frames = crop_frames
         self._padding = padding
         self._device = device
         frames = torch.from_numpy(table.frames)
-        self._frames = frames.to(device) if fits_on(device, table.frames.nbytes) else frames
+        self._frames = frames.to(device) if fits_on(device, table.frames.nbytes, resident_bytes) else frames
         self._starts = torch.from_numpy(table.starts)
         self._lengths = torch.from_numpy(table.lengths)
 
@@ -99,6 +107,8 @@ class CropReader:
         return images[:, None].contiguous()
 
 
-def fits_on(device: torch.device, size_bytes: int) -> bool:
-    """Whether something of this size is worth moving to the device: it takes no more than half of what is free."""
-    return device.type == "cuda" and size_bytes < torch.cuda.mem_get_info(device)[0] / 2
+def fits_on(device: torch.device, size_bytes: int, most_bytes: int | None = None) -> bool:
+    """Whether something of this size may be moved to a GPU, where it takes at most half of what is free."""
+    if device.type != "cuda":
+        return False
+    return size_bytes < (torch.cuda.mem_get_info(device)[0] / 2 if most_bytes is None else most_bytes)

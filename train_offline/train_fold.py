@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from kernel_src.backend_names import EXACT, GRAPHED
-from kernel_src.backends import candidates
+from kernel_src.backends import usual
 from kernel_src.manifest import Member
 from kernel_src.model import SEDenseNet
 from kernel_src.weights import LoadedMember
@@ -167,7 +167,7 @@ def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None
 
     No graph is captured: it would not pay in one look, and training may go on with the same weights.
     """
-    likeliest = candidates(job.device)[0]
+    quick = usual(job.device)
     model = network.model.to(job.device).eval()
     return LoadedMember(
         id="",
@@ -176,7 +176,7 @@ def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None
         mean=network.normalisation.mean,
         std=network.normalisation.std,
         oof_lwlrap=None,
-        backend=backend or GRAPHED.get(likeliest, likeliest),
+        backend=backend or GRAPHED.get(quick, quick),
     )
 
 

@@ -3,7 +3,9 @@
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,15 +14,19 @@ import torch
 
 from kernel_src.errors import KernelError
 from kernel_src.model import SEDenseNet
-from train_offline.batches import Batch, Batches, Normalisation, Source
+from train_offline.ahead import ahead
+from train_offline.batches import Batches, Normalisation, Source
 from train_offline.checkpoints import Checkpoint
 from train_offline.evaluate import StoppedError
-from train_offline.optimization import Forward, Optimization, plain_forward
+from train_offline.optimization import Forward, LateLoss, Optimization, plain_forward
 from train_offline.progress import Progress
 from train_offline.recipes import Recipe, Size, Stage
 from train_offline.training_log import EpochLog
 
 _INITIALISING = threading.Lock()
+
+GPU_THREADS = 4
+"""Threads that draw the batches of a GPU, which computes a step in less time than it takes to read and launch one."""
 
 LOOKS = 10
 """How often in a stage the network is scored on clips that it has not seen, to be watched; nothing is chosen by it."""
@@ -107,7 +113,8 @@ def train_network(
             seed=seed,
             device=device,
         )
-        _Run(optimization, batches, watch, stage.name, steps).run()
+        on_gpu = device.type == "cuda"
+        _Run(optimization, batches, watch, stage.name, steps, losses_behind=int(on_gpu)).run(GPU_THREADS * on_gpu)
     except torch.cuda.OutOfMemoryError as error:
         raise KernelError(
             f"{watch.title}: the GPU's memory is too small for batches of {size.batch_clips} clips;"
@@ -117,9 +124,21 @@ def train_network(
 
 
 class _Run:
-    """The steps of a stage, from the first or from the checkpoint to the last."""
+    """The steps of a stage, from the first or from the checkpoint to the last.
 
-    def __init__(self, optimization: Optimization, batches: Batches, watch: Watch, stage: str, steps: int) -> None:
+    Losses are looked at `losses_behind` steps late, so that the next steps are there before a GPU is done with one.
+    """
+
+    def __init__(
+        self,
+        optimization: Optimization,
+        batches: Batches,
+        watch: Watch,
+        stage: str,
+        steps: int,
+        *,
+        losses_behind: int,
+    ) -> None:
         self._optimization = optimization
         self._batches = batches
         self._watch = watch
@@ -128,43 +147,51 @@ class _Run:
         self._epochs = max(1, round(steps / batches.steps_per_epoch))
         self._seconds_before_s = 0.0
         self._began_s = time.perf_counter()
+        self._losses_behind = losses_behind
+        self._losses: deque[tuple[int, tuple[str, ...], LateLoss]] = deque()
         self._epoch_losses: list[float] = []
         self._epoch_clips = 0
         self._epoch_began_s = self._began_s
 
-    def run(self) -> None:
+    def run(self, threads: int) -> None:
         self._go_on()
         batches, watch = self._batches, self._watch
-        left = self._steps - self._optimization.steps_done
-        with Progress(watch.title, left, "step") as progress:
-            for step in range(self._optimization.steps_done, self._steps):
+        todo = range(self._optimization.steps_done, self._steps)
+        with Progress(watch.title, len(todo), "step") as progress, closing(ahead(batches.batch, todo, threads)) as made:
+            for step in todo:
                 if watch.stop.is_set():
                     self._save()
                     raise StoppedError(watch.title)
-                batch = batches.batch(step)
-                loss = self._optimization.step(batch)
-                self._check(loss, step, batch)
-                self._epoch_losses.append(loss)
+                batch = next(made)
+                self._losses.append((step, batch.fnames, self._optimization.step(batch)))
+                self._settle(self._losses_behind)
                 self._epoch_clips += len(batch.fnames)
                 if (step + 1) % batches.steps_per_epoch == 0 or step + 1 == self._steps:
                     self._end_epoch(step)
                 if watch.checkpoint:
                     watch.checkpoint.save_now_and_then(self._state)
-                progress.advance(1, self._note(step, loss))
+                progress.advance(1, self._note(step))
 
-    def _note(self, step: int, loss: float) -> str:
+    def _settle(self, but: int) -> None:
+        """Looks at the losses of all steps but the last few."""
+        while len(self._losses) > but:
+            step, fnames, late = self._losses.popleft()
+            loss = late.value()
+            if not np.isfinite(loss):
+                raise KernelError(
+                    f"{self._watch.title}, step {step}: the loss is {loss} on {', '.join(fnames)};"
+                    " look at these clips, or lower the recipe's peak_learning_rate"
+                )
+            self._epoch_losses.append(loss)
+
+    def _note(self, step: int) -> str:
+        loss = f", loss {self._epoch_losses[-1]:.4f}" if self._epoch_losses else ""
         scores = [entry["val_lwlrap"] for entry in self._watch.log.entries if "val_lwlrap" in entry]
         score = f", lwlrap {scores[-1]:.3f}" if scores else ""
-        return f"epoch {1 + step // self._batches.steps_per_epoch} of {self._epochs}, loss {loss:.4f}{score}"
-
-    def _check(self, loss: float, step: int, batch: Batch) -> None:
-        if not np.isfinite(loss):
-            raise KernelError(
-                f"{self._watch.title}, step {step}: the loss is {loss} on {', '.join(batch.fnames)};"
-                " look at these clips, or lower the recipe's peak_learning_rate"
-            )
+        return f"epoch {1 + step // self._batches.steps_per_epoch} of {self._epochs}{loss}{score}"
 
     def _end_epoch(self, step: int) -> None:
+        self._settle(0)
         epoch = 1 + step // self._batches.steps_per_epoch
         now_s = time.perf_counter()
         entry: dict[str, Any] = {
@@ -186,6 +213,7 @@ class _Run:
         self._epoch_losses, self._epoch_clips, self._epoch_began_s = [], 0, time.perf_counter()
 
     def _state(self) -> dict[str, Any]:
+        self._settle(0)
         seconds_s = self._seconds_before_s + time.perf_counter() - self._began_s
         epoch = {"losses": self._epoch_losses, "clips": self._epoch_clips}
         return {

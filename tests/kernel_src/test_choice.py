@@ -47,7 +47,7 @@ def replace_networks(monkeypatch: pytest.MonkeyPatch, change: Callable[[str, tor
 def test_the_choice_is_one_that_works_and_is_told_with_what_was_measured(
     member: LoadedMember, events: EventLog, tmp_path: Path
 ) -> None:
-    chosen = choose_backend(member, CPU, 4, events)
+    chosen = choose_backend(member, CPU, 4, events, left_s=60)
     [event] = told(tmp_path)
     assert event["event"] == "backend_chosen"
     assert event["backend"] == chosen
@@ -56,7 +56,7 @@ def test_the_choice_is_one_that_works_and_is_told_with_what_was_measured(
 
 
 def test_an_override_is_the_choice(member: LoadedMember, events: EventLog, tmp_path: Path) -> None:
-    assert choose_backend(member, CPU, 4, events, forced="plain") == "plain"
+    assert choose_backend(member, CPU, 4, events, left_s=60, forced="plain") == "plain"
     assert told(tmp_path)[0]["backend"] == "plain"
 
 
@@ -65,12 +65,21 @@ def test_a_backend_with_wrong_logits_is_left_out_however_quick(
     member: LoadedMember, events: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
 ) -> None:
     replace_networks(monkeypatch, lambda name, logits: logits + wrong if name == "folded-bfloat16" else logits)
-    chosen = choose_backend(member, CPU, 4, events, names=["folded-bfloat16", "folded-float32", PLAIN])
+    chosen = choose_backend(member, CPU, 4, events, left_s=60, names=["folded-bfloat16", "folded-float32", PLAIN])
     assert chosen == "folded-float32"
     assert [(event["event"], event["backend"]) for event in told(tmp_path)] == [
         ("backend_failed", "folded-bfloat16"),
         ("backend_chosen", "folded-float32"),
     ]
+
+
+@pytest.mark.parametrize(("left_s", "tried"), [(3600.0, True), (60.0, False)])
+def test_what_is_dear_to_start_is_tried_only_where_time_is_left_to_pay_for_it(
+    member: LoadedMember, events: EventLog, tmp_path: Path, left_s: float, *, tried: bool
+) -> None:
+    choose_backend(member, CPU, 4, events, left_s=left_s, names=["compiled-bfloat16", "folded-float32"])
+    [event] = told(tmp_path)
+    assert ("compiled-bfloat16" in event["windows_per_s"]) == tried
 
 
 def test_where_every_other_way_fails_the_plain_network_is_left(
@@ -80,7 +89,7 @@ def test_where_every_other_way_fails_the_plain_network_is_left(
         raise RuntimeError(f"{name}: out of something")
 
     replace_networks(monkeypatch, fail)
-    assert choose_backend(member, CPU, 4, events) == PLAIN
+    assert choose_backend(member, CPU, 4, events, left_s=60) == PLAIN
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

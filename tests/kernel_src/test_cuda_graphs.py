@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from kernel_src.cuda_graphs import CAPTURE_AT_CALL, GraphedNetwork
+from kernel_src.compiled import captured_compiled
+from kernel_src.cuda_graphs import CAPTURE_AT_CALL, GraphedNetwork, captured
 from kernel_src.folded import FoldedNetwork
 from kernel_src.model import ModelConfig, SEDenseNet
 
@@ -59,13 +60,14 @@ def test_a_capture_that_fails_is_not_tried_again_and_costs_nothing_else() -> Non
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("capture", [captured, captured_compiled])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_a_graph_says_what_the_network_says(dtype: torch.dtype) -> None:
+def test_a_graph_says_what_the_network_says(dtype: torch.dtype, capture: Callable[..., Network]) -> None:
     torch.manual_seed(0)
     device = torch.device("cuda")
     model = SEDenseNet(ModelConfig(n_labels=5, n_mels=64, crop_frames=64, width=8)).eval().to(device)
     network = FoldedNetwork(model, dtype, device)
-    graphed = GraphedNetwork(network)
+    graphed = GraphedNetwork(network, capture)
     with torch.inference_mode():
         for _ in range(CAPTURE_AT_CALL + 2):
             images = torch.randn(8, 1, 64, 64, device=device)

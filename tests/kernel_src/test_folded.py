@@ -34,11 +34,14 @@ def assert_same(model: SEDenseNet, network: FoldedNetwork, images: torch.Tensor,
         torch.testing.assert_close(network(images), model(images), atol=tolerance, rtol=tolerance)
 
 
+@pytest.mark.parametrize("fusable", [False, True])
 @pytest.mark.parametrize("lowest_scale", [0.5, -1.5])
 @pytest.mark.parametrize("batch", [1, 3, 16])
-def test_folding_changes_nothing_whatever_the_signs_of_the_scales(lowest_scale: float, batch: int) -> None:
+def test_folding_changes_nothing_whatever_the_signs_of_the_scales(
+    lowest_scale: float, batch: int, *, fusable: bool
+) -> None:
     model = trained_like(SMALL, lowest_scale=lowest_scale)
-    assert_same(model, FoldedNetwork(model, torch.float32, CPU), torch.randn(batch, 1, 16, 32))
+    assert_same(model, FoldedNetwork(model, torch.float32, CPU, fusable=fusable), torch.randn(batch, 1, 16, 32))
 
 
 def test_a_channel_with_a_scale_of_zero_is_a_constant() -> None:
@@ -49,10 +52,11 @@ def test_a_channel_with_a_scale_of_zero_is_a_constant() -> None:
     assert_same(model, FoldedNetwork(model, torch.float32, CPU), torch.randn(2, 1, 16, 32))
 
 
+@pytest.mark.parametrize("fusable", [False, True])
 @pytest.mark.parametrize(("n_mels", "frames"), [(16, 32), (16, 33), (16, 100), (5, 32), (1, 47)])
-def test_any_length_and_number_of_bands_will_do(n_mels: int, frames: int) -> None:
+def test_any_length_and_number_of_bands_will_do(n_mels: int, frames: int, *, fusable: bool) -> None:
     model = trained_like(ModelConfig(n_labels=5, n_mels=n_mels, crop_frames=32, width=4, depth=6))
-    assert_same(model, FoldedNetwork(model, torch.float32, CPU), torch.randn(2, 1, n_mels, frames))
+    assert_same(model, FoldedNetwork(model, torch.float32, CPU, fusable=fusable), torch.randn(2, 1, n_mels, frames))
 
 
 def test_a_batch_in_parts_says_what_the_whole_batch_says(monkeypatch: pytest.MonkeyPatch) -> None:

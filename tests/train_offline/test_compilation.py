@@ -141,7 +141,7 @@ def losses_of(forward: Forward, seed: int) -> list[float]:
     for step in range(8):
         images = torch.rand(8, 1, 16, 16, generator=generator)
         targets = (torch.rand(8, 3, generator=generator) < 0.3).float()
-        losses.append(optimization.step(Batch((), images, targets, torch.ones(8))))
+        losses.append(optimization.step(Batch((), images, targets, torch.ones(8))).value())
         if step == 4:
             with torch.inference_mode():
                 model.eval()(images)

@@ -1,0 +1,24 @@
+"""A network can be compiled in one piece, and others of its size share what was compiled."""
+
+import pytest
+import torch
+
+from kernel_src import convolution
+from kernel_src.compiled import compiled_call
+from kernel_src.folded import FoldedNetwork
+from kernel_src.model import ModelConfig, SEDenseNet
+
+CPU = torch.device("cpu")
+
+
+def test_all_networks_of_a_size_are_one_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "packing_works", lambda _: False)  # a GPU has public operations only
+    config = ModelConfig(n_labels=5, n_mels=16, crop_frames=32, width=4, depth=4)
+    models = [SEDenseNet(config).eval() for _ in range(3)]
+    images = torch.randn(4, 1, 16, 32)
+    torch._dynamo.reset()
+    compiled = compiled_call("eager")  # the compiler's front alone, which finds out what can be compiled at all
+    with torch.inference_mode(), torch._dynamo.config.patch(error_on_recompile=True):
+        for model in models:
+            network = FoldedNetwork(model, torch.float32, CPU, fusable=True)
+            torch.testing.assert_close(compiled(network, images), model(images), atol=1e-5, rtol=1e-5)
