@@ -8,6 +8,10 @@ one thread is measured in time of the processor, which neighbours on the machine
 through torch on the CPU, to see that it runs.
 """
 
+import os
+
+os.environ.setdefault("NUMBA_DISABLE_JIT", "0")  # as librosa's users have it; the kernel does without
+
 from kernel_src.before_torch import prepare_for_torch
 
 prepare_for_torch()
