@@ -10,11 +10,18 @@ from kernel_src.cuda_graphs import captured
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
+_batches: dict[torch.Size, int] = {}
+"""How many images are compiled for, by their shape: the first number that came often, which is that of a full batch."""
+
+
 def captured_compiled(network: Network, images: torch.Tensor) -> Network:
     """A CUDA graph of a network that is compiled first, for inputs like `images`.
 
-    The first one of a size takes ten seconds or more; further networks of the same size share what was compiled.
+    The first one of a size takes ten seconds or more; further networks of the same size share what was compiled. The
+    many sizes of a pass's last batch are not worth that, and are captured as they are.
     """
+    if _batches.setdefault(images.shape[1:], len(images)) != len(images):
+        return captured(network, images)
     return captured(partial(compiled_call(), network), images)
 
 
