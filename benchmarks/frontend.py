@@ -228,6 +228,7 @@ def second_threads_undisturbed(paths: Sequence[Path]) -> dict[str, float]:
 
         gains = {}
         for name, work in (("", make), ("_transforming", transform), ("_decoding", decode)):
+            undisturbed_s([paths[::4]], work)  # memory is warm for both
             alone_s = undisturbed_s([paths], work)
             gains[name] = alone_s / undisturbed_s([paths[::2], paths[1::2]], work)
         return gains
