@@ -22,8 +22,8 @@ Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
 
 CHUNK_FRAMES = 64
-"""Frames that are transformed at a time: 64 frames of 5,120 samples are 1.3 MB, about what a core's own cache holds. With
-fewer, threads wait for the interpreter's lock more often."""
+"""Frames that are transformed at a time: 64 frames of 5,120 samples are 1.3 MB, about what a core's own cache holds.
+With fewer, threads wait for the interpreter's lock more often."""
 
 BLOCK_FRAMES = 256
 """Frames that are scaled at a time, once their mel energies are there: 256 frames of 256 mels are 0.3 MB."""
