@@ -213,7 +213,7 @@ def _clips(split_name: str, data: Path, manifest: Manifest) -> TrainingSet:
     if split_name == TEST:
         split, cached = spectrograms_of(read_split(data, TEST, labels), frontend, cache)
         return TrainingSet(split.fnames, cached.table, split.targets)
-    share, n_folds = created_with.get("withheld_share", 0.0), SIZES[created_with["size"]].n_folds
+    share, n_folds = created_with.get("withheld_share", 0.0), created_with["n_folds"]
     split = read_split(data, CURATED, labels)
     return CuratedClips.of(split, frontend, n_folds, created_with["seed"], withheld_share=share, cache=cache).withheld()
 

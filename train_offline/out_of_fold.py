@@ -18,7 +18,6 @@ from train_offline.curated import CuratedClips
 from train_offline.dataset import CURATED, read_split, read_vocabulary
 from train_offline.evaluate import Float64, Validation, validate
 from train_offline.metric import lwlrap, lwlrap_per_label
-from train_offline.recipes import SIZES
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
 
 
@@ -62,7 +61,8 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
     created_with = manifest.created_with
     if labels != manifest.labels or split.digest != created_with.get("data"):
         raise KernelError(f"{weights}: was trained on other clips than those of {data}; give the data that it is from")
-    size = SIZES[created_with["size"]]
+    if not isinstance(n_folds := created_with.get("n_folds"), int):
+        raise KernelError(f"{weights}: its manifest does not say of how many folds these are; train them again")
     device = pick_device()
 
     @lru_cache
@@ -70,7 +70,7 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
         withheld_share = created_with.get("withheld_share", 0.0)
         kept = SpectrogramCache(cache or default_cache())
         return CuratedClips.of(
-            split, frontend, size.n_folds, created_with["seed"], withheld_share=withheld_share, cache=kept
+            split, frontend, n_folds, created_with["seed"], withheld_share=withheld_share, cache=kept
         )
 
     results: dict[str, Validation] = {}

@@ -68,6 +68,7 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
 
     created_with = {"recipe": recipe.name, "size": size.name, "seed": settings.seed, "data": split.digest}
     created_with |= {"epochs": size.epochs, "batch_clips": size.batch_clips, "withheld_share": settings.withheld_share}
+    created_with["n_folds"] = size.n_folds
     created_with["noisy_data"] = noisy_split.digest if noisy_split else None
     folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
     cache = SpectrogramCache(settings.cache or default_cache())

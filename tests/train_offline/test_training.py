@@ -13,7 +13,7 @@ import torch
 from training_settings import TINY
 
 from kernel_src.errors import KernelError
-from kernel_src.manifest import read_manifest, sha256_of
+from kernel_src.manifest import read_manifest, sha256_of, write_manifest
 from kernel_src.weights import load_member
 from sample_data import LABELS, SMALL_FRONTEND
 from train_offline import command
@@ -21,15 +21,13 @@ from train_offline.dataset import CURATED, read_split
 from train_offline.known_bad_clips import NO_SIGNAL
 from train_offline.metric import lwlrap
 from train_offline.out_of_fold import score_weights
-from train_offline.recipes import SILVER, SIZES, Size
+from train_offline.recipes import SILVER
 from train_offline.training import TrainingSettings, train
 
 
 @pytest.fixture(autouse=True)
-def tiny_size(monkeypatch: pytest.MonkeyPatch) -> Size:
-    monkeypatch.setitem(SIZES, TINY.name, TINY)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train_offline.training.usable_cpus", lambda: 1)  # so small a network is not worth two threads
-    return TINY
 
 
 def settings(data: Path, out: Path, **changes: object) -> TrainingSettings:
@@ -135,6 +133,16 @@ def test_evaluate_refuses_data_that_the_weights_are_not_from(training_data: Path
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(KernelError, match="trained on other clips"):
         score_weights(training_data, tmp_path / "weights")
+
+
+def test_evaluate_needs_to_know_of_how_many_folds_the_weights_are(training_data: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    train(settings(training_data, weights, folds=(0,)))
+    manifest = read_manifest(weights)
+    created_with = {key: value for key, value in manifest.created_with.items() if key != "n_folds"}
+    write_manifest(weights, replace(manifest, created_with=created_with))
+    with pytest.raises(KernelError, match="does not say of how many folds"):
+        score_weights(training_data, weights)
 
 
 def test_evaluate_prints_each_label_and_the_whole(
