@@ -125,7 +125,7 @@ def write_weights(
     stage = Stage("curated", epochs_share=1.0, peak_learning_rate=0.0)
     for fold in range(n_members):
         torch.manual_seed(fold)
-        network = TrainedNetwork(SEDenseNet(config), Normalisation(mean=0.5, std=0.5))
+        network = TrainedNetwork(SEDenseNet(config).eval(), Normalisation(mean=0.5, std=0.5))
         weights.save(network, frontend, fold=fold, stage=stage, score=score)
 
 
