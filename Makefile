@@ -121,7 +121,7 @@ types: $(ready)
 
 check: lint types test ## lint, types and tests: what must pass before a change goes in
 
-bench: $(ready) ## every benchmark that needs no GPU, some eight minutes; keeps the results; ARGS="network kernel" for some
+bench: $(ready) ## every benchmark that needs no GPU, some five minutes; keeps the results; ARGS="network kernel" for some
 	$(python) -m benchmarks.run_all $(ARGS)
 
 clean: ## removes what the commands made, but neither weights nor the environment
