@@ -26,6 +26,7 @@ WHOLE_FILE_BYTES = 16 << 20
 """Files up to this size are read in one piece, three minutes of 16 bits; longer ones block by block."""
 
 _EXACT_IN_INT16 = ("PCM_16", "PCM_S8", "PCM_U8")
+_MOST_CHANNELS = 1024  # libsndfile's own limit: more are a damaged header
 _MOST_SAMPLES = 1 << 40  # libsndfile gives a much larger number where a file does not tell its length
 
 
@@ -83,7 +84,7 @@ def _plain_wav(source: io.BytesIO, rate_hz: int) -> Waveform | None:
     except (wave.Error, EOFError):
         size = 0
     source.seek(0)
-    if not content or len(content) != size:  # the file ends before it should
+    if not content or len(content) != size or n_channels > _MOST_CHANNELS:  # libsndfile says what is wrong, if anything
         return None
     return _mono(np.frombuffer(content, "<i2").reshape(-1, n_channels))
 

@@ -35,32 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0)
     demo.set_defaults(command=_demo_data)
 
-    sizes = "; ".join(f"{size.name}: {size.for_whom}" for size in SIZES.values())
-    train = commands.add_parser("train", help="train the folds of a recipe")
-    train.add_argument("--data", type=Path, required=True, help="a folder in the competition's layout")
-    train.add_argument("--recipe", choices=sorted(RECIPES), default="silver", help="how (default: silver)")
-    train.add_argument("--size", choices=sorted(SIZES), default="small", help=f"how much (default: small). {sizes}")
-    train.add_argument("--folds", type=fold_list, default=(), help="such as 0,1 (default: all)")
-    train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--epochs", type=int, metavar="N", help="passes over the clips (default: the size's)")
-    train.add_argument("--batch-clips", type=int, metavar="N", help="clips in a batch (default: the size's)")
-    train.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
-    train.add_argument(
-        "--withhold",
-        type=_share,
-        default=0.0,
-        metavar="SHARE",
-        help="keep this share of clips from every fold, such as 0.15, to judge ensembles by",
-    )
-    train.add_argument(
-        "--compile",
-        choices=("auto", "yes", "no"),
-        default="auto",
-        help="compile the training step: where it saves time in the end (auto), in any case, or never (default: auto)",
-    )
-    train.add_argument("--again", action="store_true", help="train anew what the weights folder has already")
-    train.set_defaults(command=_train)
+    _add_training(commands.add_parser("train", help="train the folds of a recipe"))
 
     evaluate = commands.add_parser("evaluate", help="out-of-fold lwlrap of a weights folder, overall and per label")
     evaluate.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
@@ -87,6 +62,34 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, metavar="DIR", help="copy what the kernel needs into this folder")
     export.set_defaults(command=_export)
     return parser
+
+
+def _add_training(train: argparse.ArgumentParser) -> None:
+    sizes = "; ".join(f"{size.name}: {size.for_whom}" for size in SIZES.values())
+    train.add_argument("--data", type=Path, required=True, help="a folder in the competition's layout")
+    train.add_argument("--recipe", choices=sorted(RECIPES), default="silver", help="how (default: silver)")
+    train.add_argument("--size", choices=sorted(SIZES), default="small", help=f"how much (default: small). {sizes}")
+    train.add_argument("--folds", type=fold_list, default=(), help="such as 0,1 (default: all)")
+    train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--epochs", type=int, metavar="N", help="passes over the clips (default: the size's)")
+    train.add_argument("--batch-clips", type=int, metavar="N", help="clips in a batch (default: the size's)")
+    train.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
+    train.add_argument(
+        "--withhold",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="keep this share of clips from every fold, such as 0.15, to judge ensembles by",
+    )
+    train.add_argument(
+        "--compile",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="compile the training step: where it saves time in the end (auto), in any case, or never (default: auto)",
+    )
+    train.add_argument("--again", action="store_true", help="train anew what the weights folder has already")
+    train.set_defaults(command=_train)
 
 
 def fold_list(text: str) -> tuple[int, ...]:

@@ -149,6 +149,7 @@ class _Run:
         self._began_s = time.perf_counter()
         self._losses_behind = losses_behind
         self._losses: deque[tuple[int, tuple[str, ...], LateLoss]] = deque()
+        self._last_loss: float | None = None
         self._epoch_losses: list[float] = []
         self._epoch_clips = 0
         self._epoch_began_s = self._began_s
@@ -182,10 +183,11 @@ class _Run:
                     f"{self._watch.title}, step {step}: the loss is {loss} on {', '.join(fnames)};"
                     " look at these clips, or lower the recipe's peak_learning_rate"
                 )
+            self._last_loss = loss
             self._epoch_losses.append(loss)
 
     def _note(self, step: int) -> str:
-        loss = f", loss {self._epoch_losses[-1]:.4f}" if self._epoch_losses else ""
+        loss = "" if self._last_loss is None else f", loss {self._last_loss:.4f}"
         scores = [entry["val_lwlrap"] for entry in self._watch.log.entries if "val_lwlrap" in entry]
         score = f", lwlrap {scores[-1]:.3f}" if scores else ""
         return f"epoch {1 + step // self._batches.steps_per_epoch} of {self._epochs}{loss}{score}"
