@@ -189,13 +189,21 @@ class PassLoop:
         return view_order(frames, config.crop_frames, config.n_mels, member)[int(self.looks[member, clip])]
 
     def _costs_s(self) -> list[float]:
-        """[members] seconds of a look; of members that have not looked yet, from their size beside those that have."""
+        """[members] seconds of a look; of sizes that have not looked yet, by what they are beside those that have.
+
+        Members of one size cost the same, for what is measured of each is one moment of the machine. A fixed number of
+        passes goes by the sizes alone: it gives the same bytes on any machine.
+        """
         sizes = [_relative_cost(member) for member in self._members]
-        known = {
-            index: cost for index, member in enumerate(self._members) if (cost := self._runner.typical_cost_s(member))
-        }
-        per_size = float(np.mean([cost / sizes[index] for index, cost in known.items()])) if known else 1 / max(sizes)
-        return [known.get(index, per_size * size) for index, size in enumerate(sizes)]
+        if self._settings.most_passes is not None:
+            return sizes
+        measured: dict[float, list[float]] = {}
+        for member, size in zip(self._members, sizes, strict=True):
+            if cost_s := self._runner.typical_cost_s(member):
+                measured.setdefault(size, []).append(cost_s)
+        known_s = {size: float(np.mean(costs_s)) for size, costs_s in measured.items()}
+        per_size = float(np.mean([cost_s / size for size, cost_s in known_s.items()])) if known_s else 1 / max(sizes)
+        return [known_s.get(size, per_size * size) for size in sizes]
 
     @property
     def _n_late(self) -> int:

@@ -95,17 +95,17 @@ class Watch:
         self._kills = gauges.memory_kills
         self._disk = Paced(gauges.disk_bytes)
         self._outside = Paced(gauges.outside)
+        self._has_killed = False
         self.samples: list[Sample] = []
         self.addresses: frozenset[str] = frozenset()
 
     def look(self) -> Crossed | None:
         """Takes a sample; the line that is crossed, if one is."""
-        sample = Sample(self._elapsed_s(), self._memory.value(), self._disk.value())
-        self.samples.append(sample)
+        sample = self._sample()
         self.history.look(sample.t_s)
         self.addresses = self._outside.value()
         lines = {
-            Crossed.MEMORY: self._kills() > 0 or sample.memory_bytes > self._limits.memory_bytes,
+            Crossed.MEMORY: self._has_killed or sample.memory_bytes > self._limits.memory_bytes,
             Crossed.DISK: sample.disk_bytes > self._limits.disk_bytes,
             Crossed.NETWORK: bool(self.addresses),
             Crossed.TIME: sample.t_s > self._limits.time_s,
@@ -130,7 +130,17 @@ class Watch:
     def last_look(self) -> Crossed | None:
         """After the end: whether something was killed for memory at the last moment."""
         self.history.look(self._elapsed_s())
-        return Crossed.MEMORY if self._kills() else None
+        if not self._has_killed and self._kills():
+            self._sample()
+        return Crossed.MEMORY if self._has_killed else None
+
+    def _sample(self) -> Sample:
+        """What is in use now; a kill says that it was all of the limit, and comes between two readings."""
+        self._has_killed = self._kills() > 0
+        memory_bytes = max(self._memory.value(), self._limits.memory_bytes if self._has_killed else 0)
+        sample = Sample(self._elapsed_s(), memory_bytes, self._disk.value())
+        self.samples.append(sample)
+        return sample
 
     @property
     def peak_memory_bytes(self) -> int:

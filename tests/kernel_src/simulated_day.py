@@ -61,6 +61,7 @@ class Schedule:
     """When, as a share of the limit, the whole process stalls, for as long as the budget says that it may."""
     batch_clips: int = 8
     stop_early: bool = False
+    most_passes: int | None = None
 
 
 @dataclass
@@ -135,7 +136,7 @@ class Day:
             writes=WritingSchedule(self.budget, self._writer.write),
             budget=self.budget,
             events=events,
-            settings=PassSettings(stop_early=self.schedule.stop_early),
+            settings=PassSettings(self.schedule.most_passes, self.schedule.stop_early),
         )
 
     def _member(self, index: int) -> SimulatedMember:

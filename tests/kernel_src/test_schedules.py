@@ -115,3 +115,17 @@ def test_a_run_that_has_settled_says_so_and_leaves_time() -> None:
     assert day.outcome is not None
     assert day.outcome.reason in {"no ranking is expected to change any more", "every view has been looked at"}
     assert day.now_s < 300
+
+
+def test_how_fast_a_machine_is_does_not_change_a_fixed_number_of_passes() -> None:
+    fields = {"limit_s": 3600.0, "n_clips": 200, "member_costs_s": (0.02, 0.02, 0.05), "most_passes": 9}
+    even, uneven = usual_day(**fields), usual_day(**fields, speed_changes=((0.0005, 0.3), (0.003, 1.5)))
+    assert uneven.now_s != even.now_s
+    assert uneven.seen == even.seen
+    assert uneven.submission == even.submission
+
+
+def test_members_of_one_size_cost_the_same_however_unevenly_the_machine_runs() -> None:
+    fields = {"limit_s": 3600.0, "n_clips": 200, "member_costs_s": (0.02, 0.02, 0.02)}
+    even, uneven = usual_day(**fields), usual_day(**fields, speed_changes=((0.0005, 0.3), (0.003, 1.5)))
+    assert uneven.seen == even.seen

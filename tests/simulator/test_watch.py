@@ -59,9 +59,16 @@ def test_a_kernel_that_ends_by_itself_crosses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_child_killed_for_memory_at_the_very_end_is_seen(tmp_path: Path) -> None:
-    kills = iter([0, 1])
+    kills = iter([0, 1, 1])
     looking = watch(tmp_path, replace(QUIET, memory_kills=lambda: next(kills)), Clock())
     assert looking.until_crossed_or(lambda _: True, lambda _: None) is Crossed.MEMORY
+    assert looking.peak_memory_bytes == LIMITS.memory_bytes
+
+
+def test_a_kill_says_that_all_memory_was_in_use_though_no_reading_saw_it(tmp_path: Path) -> None:
+    looking = watch(tmp_path, replace(QUIET, memory_kills=lambda: 1), Clock())
+    looking.look()
+    assert looking.samples[-1].memory_bytes == LIMITS.memory_bytes
 
 
 @pytest.mark.parametrize("cost_s", [0.0001, 0.002, 0.05])
