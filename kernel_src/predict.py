@@ -71,6 +71,20 @@ def look_through(member: LoadedMember, spectrograms: Sequence[Spectrogram], view
     return member.logits(stretch(parts, config.n_mels, config.crop_frames))
 
 
+def cut_into_batches(clips: Sequence[int], size: int, last_size: int) -> list[tuple[int, ...]]:
+    """All clips in their order, `size` of them at a time; at the end fewer, down to `last_size`.
+
+    A batch takes at most a quarter of what is left. How many workers there are does not enter, for the same bytes have
+    to come out of any number of them. Source: Polychronopoulos and Kuck 1987, "Guided self-scheduling".
+    """
+    batches, first = [], 0
+    while first < len(clips):
+        count = max(min(last_size, size), min(size, (len(clips) - first) // 4))
+        batches.append(tuple(clips[first : first + count]))
+        first += count
+    return batches
+
+
 class PassRunner:
     """Runs passes; what batches cost is remembered from pass to pass.
 
@@ -79,6 +93,8 @@ class PassRunner:
         budget: is asked before each batch.
         crew: who computes.
         batch_clips: clips in a batch.
+        last_batch_clips: what the batches at the end of a pass shrink to, so that no worker is left to wait for the
+            last batch of another; None: they do not shrink.
         patience_s: how long a batch waits for its spectrograms before it goes on without the late ones.
         look: how a member looks at a batch.
         placed: a member as it is to compute on a device; it is asked once for each.
@@ -92,6 +108,7 @@ class PassRunner:
         batch_clips: int,
         patience_s: float,
         *,
+        last_batch_clips: int | None = None,
         look: Look = look_through,
         placed: Callable[[LoadedMember, torch.device], LoadedMember] = LoadedMember.on,
     ) -> None:
@@ -99,6 +116,7 @@ class PassRunner:
         self._budget = budget
         self._crew = crew
         self._batch_clips = batch_clips
+        self._last_batch_clips = last_batch_clips or batch_clips
         self._patience_s = patience_s
         self._look = look
         self._placed = placed
@@ -129,9 +147,8 @@ class PassRunner:
         Raises:
             Exception: what the network raised.
         """
-        size = self._batch_clips
         self._has_late = False
-        batches = [tuple(clips[first : first + size]) for first in range(0, len(clips), size)]
+        batches = cut_into_batches(clips, self._batch_clips, self._last_batch_clips)
         self._crew.run(batches, lambda batch, device: self._look_at(self._on(device, member), batch, view_of), deliver)
 
     def _on(self, device: torch.device, member: LoadedMember) -> LoadedMember:

@@ -29,6 +29,7 @@ from kernel_src.weights import LoadedMember, load_member
 from kernel_src.writer import SubmissionWriter, WritingSchedule, WritingThread
 
 CPU_BATCH_CLIPS = 8
+CPU_LAST_BATCH_CLIPS = 2
 GPU_BATCH_CLIPS = 64
 
 PATIENCE_S = 20.0
@@ -120,8 +121,10 @@ class Tagger:
         def fetch(clip: int, member: LoadedMember, patience_s: float) -> npt.NDArray[np.float16] | None:
             return source.get(clip, member.frontend, patience_s)
 
-        usual = CPU_BATCH_CLIPS if device.type == "cpu" else GPU_BATCH_CLIPS
-        batch_clips = self._settings.batch_clips or usual
+        on_cpu = device.type == "cpu"
+        batch_clips = self._settings.batch_clips or (CPU_BATCH_CLIPS if on_cpu else GPU_BATCH_CLIPS)
+        # A GPU's graphs are for full batches.
+        last_batch_clips = CPU_LAST_BATCH_CLIPS if on_cpu else None
         placed = self._placing([loaded for _, loaded in members], device, batch_clips)
         writing = WritingThread(self._writer.write)
         loop = PassLoop(
@@ -129,7 +132,9 @@ class Tagger:
             [MemberValue.of(member) for member, _ in members],
             len(self._clips.fnames),
             columns,
-            runner=PassRunner(fetch, self._budget, crew, batch_clips, PATIENCE_S, placed=placed),
+            runner=PassRunner(
+                fetch, self._budget, crew, batch_clips, PATIENCE_S, last_batch_clips=last_batch_clips, placed=placed
+            ),
             is_ready=lambda clip, member: source.is_ready(clip, member.frontend),
             wait=time.sleep,
             blend=self._writer.blend,

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kernel_src.budget import TimeBudget
 from kernel_src.crew import Crew
 from kernel_src.errors import NotReadyError
 from kernel_src.events import EventLog
-from kernel_src.predict import BatchResult, Fetch, PassRunner, look
+from kernel_src.predict import BatchResult, Fetch, PassRunner, cut_into_batches, look
 from kernel_src.views import Window, windows
 from kernel_src.weights import LoadedMember, load_member
 from sample_data import make_weights
@@ -66,6 +68,23 @@ def test_a_pass_reaches_every_clip_in_order(member: LoadedMember) -> None:
     results = run(make_runner(lambda clip, *_: clip_spectrogram(clip), Clock()), member, range(10))
     assert [clip for result in results for clip in result.clips] == list(range(10))
     assert {frames for result in results for frames in result.frames} == {LONG_ENOUGH_FRAMES}
+
+
+@given(n_clips=st.integers(0, 300), size=st.integers(1, 64), last_size=st.integers(1, 64))
+def test_batches_have_every_clip_once_in_order_and_shrink_at_the_end(n_clips: int, size: int, last_size: int) -> None:
+    batches = cut_into_batches(range(n_clips), size, last_size)
+    assert [clip for batch in batches for clip in batch] == list(range(n_clips))
+    counts = [len(batch) for batch in batches]
+    assert counts == sorted(counts, reverse=True)
+    assert all(min(size, last_size) <= count <= size for count in counts[:-1])
+    left = n_clips
+    for count in counts:
+        assert count <= max(min(size, last_size), left // 4)
+        left -= count
+
+
+def test_batches_of_one_size_leave_only_the_last_one_smaller() -> None:
+    assert [len(batch) for batch in cut_into_batches(range(21), 8, 8)] == [8, 8, 5]
 
 
 def test_clips_that_cannot_be_used_are_named(member: LoadedMember) -> None:
