@@ -1,5 +1,6 @@
 """Folders that several test files start from."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from sample_data import LABELS, make_training_data, make_weights, tone, write_ta
 
 # The tests' networks are too small to share among threads, which only wait for each other.
 torch.set_num_threads(1)
+
+# A shell's background jobs ignore SIGINT, and so would the processes that tests interrupt and wait for.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
