@@ -10,7 +10,9 @@ from kernel_src.limits import KernelLimits
 from simulator.submission_history import SubmissionHistory
 
 SHORTEST_INTERVAL_S = 0.05
-SHARE_OF_TIME = 0.004  # what one costly reading may take of the time; there are at most three of them
+# What costly readings may take of the time. Disk and connections grow slowly, and a moment late does no harm there.
+MEMORY_SHARE_OF_TIME = 0.004
+SHARE_OF_TIME = 0.002
 
 Reading = TypeVar("Reading")
 
@@ -30,11 +32,15 @@ class Paced(Generic[Reading]):
 
     Args:
         read: takes the reading.
+        share: how much of the time it may take.
         clock: seconds, from any start.
     """
 
-    def __init__(self, read: Callable[[], Reading], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, read: Callable[[], Reading], share: float = SHARE_OF_TIME, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._read = read
+        self._share = share
         self._clock = clock
         self._due_s = clock()
         self._value: Reading | None = None
@@ -45,7 +51,7 @@ class Paced(Generic[Reading]):
         if self._value is None or begin_s >= self._due_s:
             self._value = self._read()
             cost_s = self._clock() - begin_s
-            self._due_s = begin_s + cost_s / SHARE_OF_TIME
+            self._due_s = begin_s + cost_s / self._share
         return self._value
 
 
@@ -91,7 +97,7 @@ class Watch:
         self._limits = limits
         self._elapsed_s = elapsed_s
         self.history = history
-        self._memory = Paced(gauges.memory_bytes)
+        self._memory = Paced(gauges.memory_bytes, MEMORY_SHARE_OF_TIME)
         self._kills = gauges.memory_kills
         self._disk = Paced(gauges.disk_bytes)
         self._outside = Paced(gauges.outside)

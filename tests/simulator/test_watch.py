@@ -74,7 +74,7 @@ def test_a_kill_says_that_all_memory_was_in_use_though_no_reading_saw_it(tmp_pat
 @pytest.mark.parametrize("cost_s", [0.0001, 0.002, 0.05])
 def test_a_reading_takes_no_more_than_its_share_of_the_time(cost_s: float) -> None:
     clock = Clock()
-    reading = Paced(lambda: clock.wait(cost_s), clock)
+    reading = Paced(lambda: clock.wait(cost_s), clock=clock)
     spent_s = 0.0
     while clock.now_s < 100:
         begin_s = clock.now_s
