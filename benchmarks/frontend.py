@@ -19,12 +19,14 @@ prepare_for_torch()
 import argparse  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
+from functools import partial  # noqa: E402
 from io import StringIO  # noqa: E402
 from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
 
 import numpy as np  # noqa: E402
+import psutil  # noqa: E402
 import scipy.fft  # noqa: E402
 import torch  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
@@ -40,12 +42,18 @@ from benchmarks.frontend_rivals import (  # noqa: E402
     with_ours,
 )
 from benchmarks.long_clip import extraction_peak_bytes  # noqa: E402
-from benchmarks.queueing import undisturbed_s  # noqa: E402
+from benchmarks.queueing import Share, undisturbed_s  # noqa: E402
 from benchmarks.report import Result, print_report  # noqa: E402
 from benchmarks.store import warm_memory  # noqa: E402
 from kernel_src.audio import read_waveform, trim_silence  # noqa: E402
 from kernel_src.cpus import usable_cpus  # noqa: E402
 from kernel_src.events import EventLog  # noqa: E402
+from kernel_src.extractors import (  # noqa: E402
+    Extractor,
+    ProcessExtractor,
+    ThreadExtractor,
+    started_extractors,
+)
 from kernel_src.frontend import (  # noqa: E402
     CHUNK_FRAMES,
     cut_frames,
@@ -79,7 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.data is None:
             write_demo_data(Path(folder) / "data")
         paths = some_clips(options.data or Path(folder) / "data", 40 if options.quick else 160)
-        measure(paths, rounds=5 if options.quick else 9, device=pick_device(options.device))
+        device = pick_device(options.device)
+        with started_extractors(usable_cpus() if device else 2, print) as extractors:
+            measure(paths, 5 if options.quick else 9, extractors, device)
 
 
 def some_clips(data: Path, count: int) -> list[Path]:
@@ -98,7 +108,7 @@ def pick_device(wanted: str | None) -> torch.device | None:
     return torch.device(wanted or "cuda")
 
 
-def measure(paths: Sequence[Path], rounds: int, device: torch.device | None) -> None:
+def measure(paths: Sequence[Path], rounds: int, extractors: Sequence[Extractor], device: torch.device | None) -> None:
     """All rounds, then the tables and the results."""
     waveforms = [read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db) for path in paths]
     tens_s = sum(map(len, waveforms)) / SILVER.sample_rate_hz / 10
@@ -108,26 +118,31 @@ def measure(paths: Sequence[Path], rounds: int, device: torch.device | None) -> 
     n_frames = sum(1 + len(waveform) // SILVER.hop_samples for waveform in waveforms)
     rivals = [
         Rival("librosa, 1 thread", lambda: with_librosa(paths, 1)),
-        Rival("ours, 1 thread", lambda: with_ours(paths, 1)),
+        Rival("ours, 1 thread", lambda: with_ours(paths, [ThreadExtractor()])),
         *bare_ffts(n_frames),
         Rival("librosa, 2 threads", lambda: with_librosa(paths, 2), time.perf_counter),
-        Rival("ours, 2 threads", lambda: with_ours(paths, 2), time.perf_counter),
-        Rival("ours, 1 thread, by the clock", lambda: with_ours(paths, 1), time.perf_counter),
-        *device_rivals(paths, waveforms, device),
+        Rival("ours, 2 processes", lambda: with_ours(paths, extractors[:2]), time.perf_counter),
+        Rival("ours, 1 process", lambda: with_ours(paths, extractors[:1]), time.perf_counter),
+        *device_rivals(paths, waveforms, extractors, device),
     ]
     torch.set_num_threads(1)
     with threadpool_limits(1):  # a thread of Python is a thread: BLAS starts none of its own
         times = in_turns(rivals, rounds, tens_s)
         print_table(times)
         print_breakdown(stage_times(paths, rounds, tens_s), median(times["ours, 1 thread"]))
-        gains = [second_threads_undisturbed(paths) for _ in range(rounds)]
+        gains = [second_threads_undisturbed(paths, extractors) for _ in range(rounds)]
         second_threads = {name: median(gain[name] for gain in gains) for name in gains[0]}
         difference = largest_difference(paths[:20])
     print_report("frontend", results(times, second_threads, difference, device))
 
 
-def device_rivals(paths: Sequence[Path], waveforms: Sequence[Float32], device: torch.device | None) -> list[Rival]:
-    """The device alone, from waveforms to spectrograms in our memory, and the whole way with decoding threads."""
+def device_rivals(
+    paths: Sequence[Path],
+    waveforms: Sequence[Float32],
+    extractors: Sequence[Extractor],
+    device: torch.device | None,
+) -> list[Rival]:
+    """The device alone, from waveforms to spectrograms in our memory, and the whole way with decoding processes."""
     if device is None:
         return []
     frontend = TorchFrontend(SILVER, device)
@@ -136,12 +151,11 @@ def device_rivals(paths: Sequence[Path], waveforms: Sequence[Float32], device: t
         for first in range(0, len(waveforms), 40):
             frontend.spectrograms(waveforms[first : first + 40])
 
-    threads = usable_cpus()
     return [
         Rival(f"torch on {device.type}, without decoding", alone, time.perf_counter),
         Rival(
-            f"torch on {device.type}, {threads} decoding threads",
-            lambda: with_ours(paths, threads, device),
+            f"torch on {device.type}, {len(extractors)} decoding processes",
+            lambda: with_ours(paths, extractors, device),
             time.perf_counter,
         ),
     ]
@@ -207,11 +221,12 @@ def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
     return in_turns(stages, rounds, tens_s)
 
 
-def second_threads_undisturbed(paths: Sequence[Path]) -> dict[str, float]:
+def second_threads_undisturbed(paths: Sequence[Path], extractors: Sequence[Extractor]) -> dict[str, float]:
     """What a second thread gains where each has a core of its own, whoever else is at work on this machine.
 
-    Of the whole way, and of two of its parts: transforms say what this machine has to give at all, and decoding is the
-    part with the most steps that need the interpreter's lock.
+    Of the whole way, with processes that work for the threads and without, and of two of its parts in threads:
+    transforms say what this machine has to give at all, and decoding has the most steps that need the interpreter's
+    lock.
     """
     frames = np.random.default_rng(0).standard_normal((CHUNK_FRAMES, SILVER.n_fft)).astype(np.float32)
     with SpectrogramStore(AMPLE, memory_reader(), None, EventLog(None, lambda: 0.0, StringIO())) as store:
@@ -219,19 +234,35 @@ def second_threads_undisturbed(paths: Sequence[Path]) -> dict[str, float]:
         def decode(path: Path) -> Float32:
             return read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db)
 
-        def make(path: Path) -> None:
-            store.put(path.name, spectrogram(decode(path), SILVER))
+        def make(extractor: Extractor, path: Path) -> None:
+            store.put(path.name, extractor.spectrogram(path, SILVER))
 
         def transform(_: Path) -> None:
             for _turn in range(10):
                 scipy.fft.rfft(frames.T, axis=0)
 
-        gains = {}
-        for name, work in (("", make), ("_transforming", transform), ("_decoding", decode)):
-            undisturbed_s([paths[::4]], work)  # memory is warm for both
-            alone_s = undisturbed_s([paths], work)
-            gains[name] = alone_s / undisturbed_s([paths[::2], paths[1::2]], work)
-        return gains
+        in_process = [(partial(make, extractor), worker_pid(extractor)) for extractor in extractors[:2]]
+        return {
+            "": second_gain(paths, in_process),
+            "_in_threads": second_gain(paths, [(partial(make, ThreadExtractor()), None)] * 2),
+            "_transforming": second_gain(paths, [(transform, None)] * 2),
+            "_decoding": second_gain(paths, [(decode, None)] * 2),
+        }
+
+
+def second_gain(paths: Sequence[Path], works: Sequence[tuple[Callable[[Path], object], int | None]]) -> float:
+    """The time that one thread takes for all, over the time that two take for a half each."""
+    one, other = ([Share(paths[start::2], work, pid)] for start, (work, pid) in enumerate(works))
+    undisturbed_s(one)  # memory is warm for both
+    undisturbed_s(other)
+    alone_s = undisturbed_s([Share(paths, *works[0])])
+    return alone_s / undisturbed_s([*one, *other])
+
+
+def worker_pid(extractor: Extractor) -> int:
+    """The process that does an extractor's work."""
+    assert isinstance(extractor, ProcessExtractor), extractor
+    return int(psutil.Process(extractor.pid).children()[0].pid)
 
 
 def print_table(times: Times) -> None:
@@ -271,15 +302,15 @@ def results(
             _ratio(times["librosa, 1 thread"], times["ours, 1 thread"]), 2.5, "higher"
         ),
         "speedup_over_librosa_2_threads": Result(
-            _ratio(times["librosa, 2 threads"], times["ours, 2 threads"]), 4.0, "higher"
+            _ratio(times["librosa, 2 threads"], times["ours, 2 processes"]), 4.0, "higher"
         ),
         "speedup_of_2_threads_over_librosa_1": Result(
-            _ratio(times["librosa, 1 thread"], times["ours, 2 threads"]), None, "higher"
+            _ratio(times["librosa, 1 thread"], times["ours, 2 processes"]), None, "higher"
         ),
         "times_the_bare_ffts": Result(_ratio(times["ours, 1 thread"], bare), 2.0, "lower"),
         "times_scipys_bare_ffts": Result(_ratio(times["ours, 1 thread"], times["bare FFTs, scipy"]), None, "lower"),
         "speedup_of_a_second_thread": Result(
-            _ratio(times["ours, 1 thread, by the clock"], times["ours, 2 threads"]), None, "higher"
+            _ratio(times["ours, 1 process"], times["ours, 2 processes"]), None, "higher"
         ),
         **{
             f"speedup_of_a_second_thread{name}_without_neighbours": Result(gain, None if name else 1.8, "higher")

@@ -16,6 +16,7 @@ from benchmarks.silver_kernel import extract
 from kernel_src.clips import ClipList
 from kernel_src.events import EventLog
 from kernel_src.extraction import SpectrogramSource
+from kernel_src.extractors import Extractor
 from kernel_src.frontend import CHUNK_FRAMES, FrontendConfig
 from kernel_src.memory import memory_reader
 from kernel_src.store import SpectrogramStore, StoreSettings
@@ -49,12 +50,12 @@ def with_librosa(paths: Sequence[Path], threads: int) -> dict[Path, Float32]:
         return dict(zip(paths, pool.map(librosa_pcen, paths), strict=True))
 
 
-def with_ours(paths: Sequence[Path], threads: int, device: torch.device | None = None) -> None:
+def with_ours(paths: Sequence[Path], extractors: Sequence[Extractor], device: torch.device | None = None) -> None:
     """All clips of one folder into the store, as the kernel does it, each fetched once."""
     clips = ClipList(tuple(path.name for path in paths), ("none",), paths[0].parent)
     events = EventLog(None, lambda: 0.0, StringIO())
     with SpectrogramStore(AMPLE, memory_reader(), None, events) as store:
-        source = SpectrogramSource(clips, store, events, threads, device)
+        source = SpectrogramSource(clips, store, events, extractors, device)
         source.start(SILVER, range(len(paths)))
         for clip in range(len(paths)):
             assert source.get(clip, SILVER, PATIENCE_S) is not None

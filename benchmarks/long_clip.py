@@ -1,8 +1,8 @@
 """How much memory the extraction of a ten-minute clip takes: `python -m benchmarks.long_clip` prints the bytes.
 
 A process of its own makes the clip in blocks, loads what extraction needs, extracts a short clip, and then compares the
-most anonymous memory that it holds meanwhile, looked at every two milliseconds, with what it held before the long one.
-Pages of files do not count: the system takes and brings them as it likes.
+most anonymous memory that it and its extractor's processes hold meanwhile, looked at every few milliseconds, with what
+they held before the long one. Pages of files do not count: the system takes and brings them as it likes.
 """
 
 import subprocess
@@ -11,9 +11,15 @@ import tempfile
 import threading
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 import soundfile
+
+if TYPE_CHECKING:
+    from kernel_src.events import EventLog
+    from kernel_src.extractors import Extractor
 
 RATE_HZ = 44_100
 LONG_S = 600
@@ -36,25 +42,33 @@ def write_noise(path: Path, seconds_s: int, channels: int, rate_hz: int) -> None
 
 
 def measure(channels: int, rate_hz: int) -> int:
-    """The peak above what was held before, in bytes, in this process."""
-    from kernel_src.before_torch import prepare_for_torch  # noqa: PLC0415 -- before torch is loaded
+    """The peak above what was held before, in bytes, in this process and those of its extractor."""
+    from kernel_src.before_torch import prepare_for_librosa, prepare_for_torch  # noqa: PLC0415 -- before all else
 
-    prepare_for_torch()
-    from kernel_src.clips import ClipList  # noqa: PLC0415
+    prepare_for_librosa()
     from kernel_src.events import EventLog  # noqa: PLC0415
+    from kernel_src.extractors import started_extractors  # noqa: PLC0415
+
+    events = EventLog(None, lambda: 0.0, StringIO())
+    with started_extractors(1, print) as extractors:
+        prepare_for_torch()
+        return _peak_bytes(extractors, events, channels, rate_hz)
+
+
+def _peak_bytes(extractors: "list[Extractor]", events: "EventLog", channels: int, rate_hz: int) -> int:
+    from kernel_src.clips import ClipList  # noqa: PLC0415 -- after the settings
     from kernel_src.extraction import SpectrogramSource  # noqa: PLC0415
     from kernel_src.frontend import FrontendConfig  # noqa: PLC0415
     from kernel_src.memory import memory_reader  # noqa: PLC0415
     from kernel_src.store import SpectrogramStore, StoreSettings  # noqa: PLC0415
 
-    events = EventLog(None, lambda: 0.0, StringIO())
     ample = StoreSettings(limit_bytes=10**12, memory_reserve_bytes=0, disk_bytes=0, disk_reserve_bytes=0)
     with tempfile.TemporaryDirectory() as folder:
         write_noise(Path(folder) / "short.wav", 1, channels, rate_hz)
         write_noise(Path(folder) / "long.wav", LONG_S, channels, rate_hz)
         with SpectrogramStore(ample, memory_reader(), None, events) as store:
             clips = ClipList(("short.wav", "long.wav"), ("none",), Path(folder))
-            source = SpectrogramSource(clips, store, events, threads=1)
+            source = SpectrogramSource(clips, store, events, extractors)
             assert source.get(0, FrontendConfig(), 60.0) is not None
             before = _anonymous_bytes()
             with _Peak() as peak:
@@ -66,7 +80,7 @@ def measure(channels: int, rate_hz: int) -> int:
 
 
 class _Peak:
-    """The most anonymous memory of this process within a `with` block."""
+    """The most anonymous memory of this process and those below it within a `with` block."""
 
     def __init__(self) -> None:
         self.nbytes = 0
@@ -87,8 +101,11 @@ class _Peak:
 
 
 def _anonymous_bytes() -> int:
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+    here = psutil.Process()
+    pids = [here.pid, *(child.pid for child in here.children(recursive=True))]
+    texts = [Path(f"/proc/{pid}/status").read_text(encoding="utf-8") for pid in pids]
+    lines = [line for text in texts for line in text.splitlines() if line.startswith("RssAnon:")]
+    return sum(int(line.split()[1]) * 1024 for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Settings that the C library and OpenMP take only before torch is loaded, and without which a CPU is half as fast."""
+"""Settings that libraries take only before they are loaded; without those of torch a CPU is half as fast."""
 
 import ctypes
 import os
@@ -13,15 +13,20 @@ _KEEP_BYTES = 2**31 - 1
 _TOP_PAD_BYTES = 64 * 2**20
 
 
-def prepare_for_torch() -> None:
-    """Makes the settings; call it before torch is imported."""
-    keep_large_blocks()
-    # By default OpenMP's threads spin while they wait; with a neighbour on one core that costs most of the speed.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+def prepare_for_librosa() -> None:
+    """Makes the settings that librosa needs; call it before librosa is imported."""
     # librosa, which makes the mel filterbank, has numba cache compiled code that we never call: its import takes
     # seconds, and fails where the disk is full.
     os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
     _settle_temporary_folder()
+
+
+def prepare_for_torch() -> None:
+    """Makes all settings; call it before torch is imported."""
+    prepare_for_librosa()
+    keep_large_blocks()
+    # By default OpenMP's threads spin while they wait; with a neighbour on one core that costs most of the speed.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _settle_temporary_folder() -> None:

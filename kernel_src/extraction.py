@@ -1,9 +1,9 @@
-"""Clips to spectrograms on a few threads, beside whatever else runs."""
+"""Clips to spectrograms by a few extractors, beside whatever else runs."""
 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kernel_src.audio import read_waveform
 from kernel_src.clips import ClipList
+from kernel_src.device_transform import DeviceTransform
 from kernel_src.errors import ClipError, NotReadyError
 from kernel_src.events import EventLog
+from kernel_src.extractors import Extractor, ExtractorClosedError, ThreadExtractor
 from kernel_src.frontend import FrontendConfig
 from kernel_src.schedule import Job, Schedule
 from kernel_src.store import SpectrogramStore
 from kernel_src.store_totals import Tier
 from kernel_src.threads import join_all
-from kernel_src.transform import CpuTransform, DeviceTransform, Transform
 
 Spectrogram = npt.NDArray[np.float16]
 
@@ -43,8 +43,8 @@ class SpectrogramSource:
         clips: whose spectrograms are wanted.
         store: keeps them; what it cannot keep is made again when it is asked for, or shortly before.
         events: is told of every clip that cannot be used, once.
-        threads: how many clips are worked on at a time; decoding and FFT leave the interpreter's lock free.
-        device: where the threads' waveforms become spectrograms, in batches; None: on the threads themselves.
+        extractors: do the work, each of them for a thread of its own; whoever made them closes them, afterwards.
+        device: where waveforms become spectrograms, in batches; None: the extractors do that, too.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class SpectrogramSource:
         clips: ClipList,
         store: SpectrogramStore,
         events: EventLog,
-        threads: int,
+        extractors: Sequence[Extractor],
         device: torch.device | None = None,
     ) -> None:
         self._clips = clips
@@ -67,11 +67,9 @@ class SpectrogramSource:
         self._at_work_since_s: dict[Job, float] = {}
         self._stuck: set[Job] = set()
         self._threads: list[threading.Thread] = []
-        self._transform: Transform = (
-            CpuTransform(self._deliver) if device is None else DeviceTransform(device, self._deliver, events)
-        )
-        for _ in range(threads):
-            self._start_thread()
+        self._transform = None if device is None else DeviceTransform(device, self._deliver, events)
+        for extractor in extractors:
+            self._start_thread(extractor)
 
     def start(self, config: FrontendConfig, order: Iterable[int]) -> None:
         """Begins to make the spectrograms of clips, given as indices, in this order; returns at once.
@@ -138,12 +136,13 @@ class SpectrogramSource:
             patience_s: how long to wait at most.
         """
         self._schedule.close()
-        self._transform.close()
+        if self._transform is not None:
+            self._transform.close()
         join_all(self._threads, patience_s)
 
-    def _start_thread(self) -> None:
+    def _start_thread(self, extractor: Extractor) -> None:
         # A daemon: a decoder that hangs must not hold up the end of the process.
-        thread = threading.Thread(target=self._work, name="extraction", daemon=True)
+        thread = threading.Thread(target=self._work, args=(extractor,), name="extraction", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -154,17 +153,20 @@ class SpectrogramSource:
             new = min(len(stuck), MOST_SPARE_THREADS - len(self._stuck))
             self._stuck |= stuck
         for _ in range(new):
-            self._start_thread()
+            self._start_thread(ThreadExtractor())
 
-    def _work(self) -> None:
+    def _work(self, extractor: Extractor) -> None:
         while (job := self._schedule.take()) is not None:
             with self._lock:
                 self._at_work_since_s[job] = time.monotonic()
-            fname = self._clips.fnames[job.clip]
+            path = self._clips.path(self._clips.fnames[job.clip])
             try:
-                config = job.config
-                waveform = read_waveform(self._clips.path(fname), config.sample_rate_hz, config.trim_top_db)
-                self._transform.submit(job, waveform)
+                if self._transform is None:
+                    self._deliver(job, extractor.spectrogram(path, job.config))
+                else:
+                    self._transform.submit(job, extractor.waveform(path, job.config))
+            except ExtractorClosedError:
+                return
             except Exception as error:  # noqa: BLE001 -- a bug must reach whoever waits, not end this thread
                 self._deliver(job, error)
             with self._lock:

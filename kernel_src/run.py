@@ -6,10 +6,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Set
+from contextlib import ExitStack
+from functools import partial
 
-from kernel_src.before_torch import prepare_for_torch
+from kernel_src.before_torch import prepare_for_librosa, prepare_for_torch
 from kernel_src.budget import TimeBudget
 from kernel_src.clips import find_folder, read_clip_list
+from kernel_src.cpus import usable_cpus
 from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
 from kernel_src.kernel_toml import KERNEL_TOML
@@ -88,22 +91,33 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
         events.emit("run_ended", "no clips to tag", reason="no clips", passes=0, clips=0)
         return
 
-    # From here on the submission only gets better, and a thread stands by to write the newest one and leave.
-    from kernel_src.blend import Blend  # noqa: PLC0415 - numpy takes a moment to load
-    from kernel_src.writer import SubmissionWriter  # noqa: PLC0415 - likewise
+    with ExitStack() as at_the_end:
+        # Processes for the spectrograms, while this one is small and has a single thread. They are forked before
+        # torch's settings for the allocator: what a long clip took is to go back to the system.
+        prepare_for_librosa()
+        from kernel_src.extractors import started_extractors  # noqa: PLC0415 - librosa takes a moment to load
 
-    writer = SubmissionWriter(submission, Blend(len(clips.fnames), priors), budget, events)
-    last_resort = LastResort(budget, writer.write_last, events)
-    try:
+        extractors = at_the_end.enter_context(started_extractors(usable_cpus(), partial(_tell_of_threads, events)))
+
+        # From here on the submission only gets better, and a thread stands by to write the newest one and leave.
+        from kernel_src.blend import Blend  # noqa: PLC0415 - numpy takes a moment to load
+        from kernel_src.writer import SubmissionWriter  # noqa: PLC0415 - likewise
+
+        writer = SubmissionWriter(submission, Blend(len(clips.fnames), priors), budget, events)
+        at_the_end.callback(submission.remove_spare)
+        last_resort = LastResort(budget, writer.write_last, events)
+        at_the_end.callback(last_resort.stand_down)
         prepare_for_torch()
         from kernel_src.tagging import Tagger  # noqa: PLC0415 - torch takes seconds to load
 
-        outcome = Tagger(settings, budget, events, clips, writer).tag(weights_dir, manifest)
-    finally:
-        last_resort.stand_down()
-        submission.remove_spare()
+        tagger = Tagger(settings, budget, events, clips, extractors=extractors, writer=writer)
+        outcome = tagger.tag(weights_dir, manifest)
     text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {len(clips.fnames)} clips tagged"
     events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
+
+
+def _tell_of_threads(events: EventLog, reason: str) -> None:
+    events.emit("extraction_in_threads", f"{reason}; threads of the kernel do its work", reason=reason)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ import torch
 from kernel_src.budget import TimeBudget
 from kernel_src.choice import choose_backend
 from kernel_src.clips import ClipList
-from kernel_src.cpus import usable_cpus
 from kernel_src.crew import Crew
 from kernel_src.devices import worker_devices
 from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
 from kernel_src.extraction import SpectrogramSource
+from kernel_src.extractors import Extractor
 from kernel_src.gains import MemberValue
 from kernel_src.manifest import Manifest, Member
 from kernel_src.memory import memory_reader
@@ -47,16 +47,25 @@ class Tagger:
         budget: the time.
         events: the log.
         clips: what to tag.
+        extractors: make the spectrograms.
         writer: writes the logits, in the label order of the submission.
     """
 
     def __init__(
-        self, settings: RunSettings, budget: TimeBudget, events: EventLog, clips: ClipList, writer: SubmissionWriter
+        self,
+        settings: RunSettings,
+        budget: TimeBudget,
+        events: EventLog,
+        clips: ClipList,
+        *,
+        extractors: Sequence[Extractor],
+        writer: SubmissionWriter,
     ) -> None:
         self._settings = settings
         self._budget = budget
         self._events = events
         self._clips = clips
+        self._extractors = extractors
         self._writer = writer
 
     def tag(self, weights_dir: Path, manifest: Manifest) -> Outcome:
@@ -73,7 +82,7 @@ class Tagger:
         gpu = None if devices[0].type == "cpu" else devices[0]
         crew = Crew(devices, self._events)
         with self._open_store() as store:
-            source = SpectrogramSource(self._clips, store, self._events, usable_cpus(), gpu)
+            source = SpectrogramSource(self._clips, store, self._events, self._extractors, gpu)
             try:
                 for _, member in members:
                     source.start(member.frontend, range(len(self._clips.fnames)))

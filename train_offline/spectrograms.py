@@ -3,15 +3,17 @@
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
 
-from kernel_src.audio import read_waveform
 from kernel_src.cpus import usable_cpus
 from kernel_src.errors import ClipError, KernelError
-from kernel_src.frontend import FrontendConfig, spectrogram
+from kernel_src.extractors import Extractor, started_extractors
+from kernel_src.frontend import FrontendConfig
 from train_offline.dataset import Split
 from train_offline.progress import Progress
 from train_offline.spectrogram_cache import CachedSpectrograms, SpectrogramCache
@@ -47,11 +49,15 @@ def spectrograms_of(split: Split, config: FrontendConfig, cache: SpectrogramCach
 
 def _make_all(split: Split, config: FrontendConfig) -> Iterator[Spectrogram | ClipError]:
     with (
-        ThreadPoolExecutor(usable_cpus()) as pool,
+        started_extractors(usable_cpus(), partial(print, file=sys.stderr)) as extractors,
+        ThreadPoolExecutor(len(extractors)) as pool,
         Progress(f"spectrograms of {split.name}", len(split.fnames), "clip") as progress,
     ):
+        idle: SimpleQueue[Extractor] = SimpleQueue()
+        for extractor in extractors:
+            idle.put(extractor)
         for paths in _groups(split.paths()):
-            for result in pool.map(lambda path: _make(path, config), paths):
+            for result in pool.map(lambda path: _make(path, config, idle), paths):
                 yield result
                 progress.advance()
 
@@ -61,11 +67,14 @@ def _groups(paths: list[Path]) -> Iterator[list[Path]]:
         yield paths[first : first + AT_A_TIME]
 
 
-def _make(path: Path, config: FrontendConfig) -> Spectrogram | ClipError:
+def _make(path: Path, config: FrontendConfig, idle: "SimpleQueue[Extractor]") -> Spectrogram | ClipError:
+    extractor = idle.get()
     try:
-        return spectrogram(read_waveform(path, config.sample_rate_hz, config.trim_top_db), config)
+        return extractor.spectrogram(path, config)
     except ClipError as error:
         return error
+    finally:
+        idle.put(extractor)
 
 
 def mean_and_std(spectrograms: SpectrogramTable) -> tuple[float, float]:

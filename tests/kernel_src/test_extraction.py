@@ -11,12 +11,13 @@ import pytest
 import soundfile
 import torch
 
-from kernel_src import extraction, torch_frontend
+from kernel_src import extractors, torch_frontend
 from kernel_src.audio import read_waveform
 from kernel_src.clips import ClipList
 from kernel_src.errors import NotReadyError
 from kernel_src.events import EventLog
 from kernel_src.extraction import LOOK_AHEAD_CLIPS, SpectrogramSource
+from kernel_src.extractors import Extractor, ThreadExtractor, started_extractors
 from kernel_src.frontend import FrontendConfig, spectrogram
 from kernel_src.memory import memory_reader
 from kernel_src.store import SpectrogramStore, StoreSettings
@@ -37,12 +38,13 @@ class Bench:
         fnames: tuple[str, ...],
         settings: StoreSettings = AMPLE,
         device: torch.device | None = None,
+        extractors: Sequence[Extractor] = (ThreadExtractor(), ThreadExtractor()),
     ) -> None:
         self.out = io.StringIO()
         events = EventLog(None, lambda: 0.0, self.out)
         self.clips = ClipList(fnames, ("Bark",), folder)
         self.store = SpectrogramStore(settings, memory_reader(), folder, events)
-        self.source = SpectrogramSource(self.clips, self.store, events, threads=2, device=device)
+        self.source = SpectrogramSource(self.clips, self.store, events, extractors, device)
         self.source.start(SMALL_FRONTEND, range(len(fnames)))
 
     def get(self, clip: int, patience_s: float = 20.0) -> np.ndarray | None:
@@ -55,9 +57,13 @@ class Bench:
 
 @contextmanager
 def bench(
-    folder: Path, names: Sequence[str], settings: StoreSettings = AMPLE, device: torch.device | None = None
+    folder: Path,
+    names: Sequence[str],
+    settings: StoreSettings = AMPLE,
+    device: torch.device | None = None,
+    extractors: Sequence[Extractor] = (ThreadExtractor(), ThreadExtractor()),
 ) -> Iterator[Bench]:
-    opened = Bench(folder, tuple(names), settings, device)
+    opened = Bench(folder, tuple(names), settings, device, extractors)
     try:
         yield opened
     finally:
@@ -69,7 +75,7 @@ class CountedReads:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.of: Counter[str] = Counter()
-        monkeypatch.setattr(extraction, "read_waveform", self._read)
+        monkeypatch.setattr(extractors, "read_waveform", self._read)
 
     def _read(self, path: Path, *rest: float) -> np.ndarray:
         self.of[path.name] += 1
@@ -92,9 +98,13 @@ def write_clips(folder: Path, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_spectrograms_are_the_frontends(tmp_path: Path, device: torch.device | None) -> None:
+@pytest.mark.parametrize("in_processes", [False, True], ids=["threads", "processes"])
+def test_spectrograms_are_the_frontends(tmp_path: Path, device: torch.device | None, in_processes: bool) -> None:
     names = write_clips(tmp_path, 5)
-    with bench(tmp_path, names, device=device) as opened:
+    with (
+        started_extractors(2 if in_processes else 0, pytest.fail) as processes,
+        bench(tmp_path, names, device=device, extractors=processes or [ThreadExtractor()]) as opened,
+    ):
         for clip, name in enumerate(names):
             expected = spectrogram(read_waveform(tmp_path / name, 44_100, 60.0), SMALL_FRONTEND)
             result = opened.get(clip)
@@ -125,7 +135,7 @@ def test_a_decoder_that_hangs_holds_up_only_its_own_clip(tmp_path: Path, monkeyp
             release.wait(30)
         return read_waveform(path, *rest)
 
-    monkeypatch.setattr(extraction, "read_waveform", read)
+    monkeypatch.setattr(extractors, "read_waveform", read)
     for name in ("hangs.wav", "fine.wav"):
         soundfile.write(tmp_path / name, tone(0.2), 44_100)
     with bench(tmp_path, ("hangs.wav", "fine.wav")) as opened:
@@ -180,7 +190,7 @@ def test_a_bug_reaches_whoever_asks_for_the_clip(tmp_path: Path, monkeypatch: py
     def read(*_: object) -> np.ndarray:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(extraction, "read_waveform", read)
+    monkeypatch.setattr(extractors, "read_waveform", read)
     with bench(tmp_path, write_clips(tmp_path, 2)) as opened, pytest.raises(ZeroDivisionError):
         opened.get(1)
 
@@ -201,19 +211,21 @@ def test_a_device_without_memory_left_gives_its_work_to_the_cpu(
         assert "out of memory" in opened.out.getvalue()
 
 
-def test_the_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+def test_the_bytes_do_not_depend_on_the_number_of_threads_nor_on_processes(tmp_path: Path) -> None:
     names = write_clips(tmp_path, 8)
     made = []
-    for threads in (1, 4):
-        events = EventLog(None, lambda: 0.0, io.StringIO())
-        with SpectrogramStore(AMPLE, memory_reader(), None, events) as store:
-            source = SpectrogramSource(ClipList(tuple(names), ("Bark",), tmp_path), store, events, threads)
-            source.start(FrontendConfig(), range(8))
-            made.append([source.get(clip, FrontendConfig(), 20.0) for clip in range(8)])
-            source.close()
-    for one, four in zip(*made, strict=True):
+    with started_extractors(2, pytest.fail) as processes:
+        for team in ([ThreadExtractor()], [ThreadExtractor() for _ in range(4)], processes):
+            events = EventLog(None, lambda: 0.0, io.StringIO())
+            with SpectrogramStore(AMPLE, memory_reader(), None, events) as store:
+                source = SpectrogramSource(ClipList(tuple(names), ("Bark",), tmp_path), store, events, team)
+                source.start(FrontendConfig(), range(8))
+                made.append([source.get(clip, FrontendConfig(), 20.0) for clip in range(8)])
+                source.close()
+    for one, *others in zip(*made, strict=True):
         assert one is not None
-        np.testing.assert_array_equal(one, four)
+        for other in others:
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_late_clip_that_found_no_room_counts_as_ready_and_is_made_again(
@@ -225,7 +237,7 @@ def test_a_late_clip_that_found_no_room_counts_as_ready_and_is_made_again(
         release.wait(30)
         return read_waveform(path, *rest)
 
-    monkeypatch.setattr(extraction, "read_waveform", read)
+    monkeypatch.setattr(extractors, "read_waveform", read)
     with bench(tmp_path, write_clips(tmp_path, 1), NO_ROOM) as opened:
         with pytest.raises(NotReadyError):
             opened.get(0, patience_s=0.01)

@@ -1,4 +1,4 @@
-"""Waveforms to spectrograms for those who decode: at once on a CPU thread, or in batches on a device.
+"""Waveforms to spectrograms in batches on a device, for those who decode.
 
 A device computes what has gathered while it was busy: the faster the decoders, the larger the batches. When the device
 has no memory left, or cannot compute at all, the CPU takes over for good.
@@ -7,7 +7,6 @@ has no memory left, or cannot compute at all, the CPU takes over for good.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,34 +23,6 @@ Deliver = Callable[[Job, Spectrogram | BaseException], None]
 
 BACKLOG_SAMPLES = 1 << 24
 """Samples that wait for a device at most, 67 MB: decoders that are faster than it wait, too."""
-
-
-class Transform(Protocol):
-    """Where waveforms go."""
-
-    def submit(self, job: Job, waveform: Float32) -> None:
-        """Takes a waveform, [samples]; its spectrogram or what went wrong is delivered sooner or later."""
-
-    def close(self) -> None:
-        """What has not begun is dropped."""
-
-
-class CpuTransform:
-    """Makes each spectrogram at once, in the thread that decoded.
-
-    Args:
-        deliver: is given the spectrograms.
-    """
-
-    def __init__(self, deliver: Deliver) -> None:
-        self._deliver = deliver
-
-    def submit(self, job: Job, waveform: Float32) -> None:
-        """Delivers before it returns."""
-        self._deliver(job, spectrogram(waveform, job.config))
-
-    def close(self) -> None:
-        """Nothing waits here."""
 
 
 class DeviceTransform:

@@ -1,0 +1,257 @@
+"""Who turns a file into a waveform or a spectrogram: the thread that asks, or a process of its own.
+
+Threads wait for each other at the interpreter's lock between one long operation and the next, and a decoder that
+crashes takes its whole process down. So each thread has a process: it is forked before torch is loaded, while this
+process is small and has one thread, and ends with it.
+"""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from mmap import mmap
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kernel_src.audio import Waveform, read_waveform
+from kernel_src.errors import ClipError
+from kernel_src.frontend import FrontendConfig, Spectrogram, spectrogram
+
+_PR_SET_PDEATHSIG = 1  # from Linux's prctl.h
+_IDLE, _AT_WORK, _ANSWERING = range(3)
+
+
+class Extractor(Protocol):
+    """Makes one thing at a time, for one thread."""
+
+    def waveform(self, path: Path, config: FrontendConfig) -> Waveform:
+        """[samples] float32, as `read_waveform`; raises the same."""
+
+    def spectrogram(self, path: Path, config: FrontendConfig) -> Spectrogram:
+        """[mels, frames] float16, as `spectrogram` of it; raises the same as `read_waveform`."""
+
+    def close(self) -> None:
+        """Ends what still works for it, at once."""
+
+
+class ExtractorClosedError(Exception):
+    """The extractor was closed while it was at work."""
+
+
+class ThreadExtractor:
+    """The thread that asks does the work itself."""
+
+    def waveform(self, path: Path, config: FrontendConfig) -> Waveform:
+        """Reads the file."""
+        return read_waveform(path, config.sample_rate_hz, config.trim_top_db)
+
+    def spectrogram(self, path: Path, config: FrontendConfig) -> Spectrogram:
+        """Reads and transforms it."""
+        return spectrogram(self.waveform(path, config), config)
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+@contextlib.contextmanager
+def started_extractors(count: int, tell: Callable[[str], object]) -> Iterator[list[Extractor]]:
+    """Processes that extract, where the system lets us have them; else the threads do it themselves.
+
+    Best entered while this process is small and has a single thread. They are closed at the end.
+
+    Args:
+        count: how many.
+        tell: is told, in a few words, when there can be no process or one is lost.
+    """
+    extractors: list[Extractor] = []
+    try:
+        while len(extractors) < count and sys.platform == "linux":
+            extractors.append(ProcessExtractor(tell))
+    except OSError as error:  # no more processes, or no more memory for them
+        tell(f"there can be no process that extracts ({error})")
+    extractors += [ThreadExtractor() for _ in range(count - len(extractors))]
+    try:
+        yield extractors
+    finally:
+        for extractor in extractors:
+            extractor.close()
+
+
+@dataclass(frozen=True)
+class _Task:
+    path: Path
+    config: FrontendConfig
+    transformed: bool
+
+
+@dataclass(frozen=True)
+class _Array:
+    """Its bytes follow."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class _Crash:
+    exit_code: int
+    """Of the worker; minus the signal that ended it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"exit code {self.exit_code}" if self.exit_code >= 0 else signal.Signals(-self.exit_code).name
+
+
+class ProcessExtractor:
+    """Has a process do the work, and does it itself if that process is lost.
+
+    A clip whose decoder crashes raises `ClipError`, and the next one finds a new process: the one that was forked here
+    only forks those who work, and stays small and whole.
+
+    Args:
+        tell: is told when the process is lost.
+
+    Attributes:
+        pid: of the process that was forked here.
+
+    Raises:
+        OSError: there can be no more processes.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._here = ThreadExtractor()
+        self._is_lost = False
+        self._is_closed = False
+        self._connection, theirs = multiprocessing.Pipe()
+        self.pid = _fork(lambda: _fork_workers(theirs))
+        theirs.close()
+
+    def waveform(self, path: Path, config: FrontendConfig) -> Waveform:
+        """The waveform, decoded in the process."""
+        answer = self._ask(_Task(path, config, transformed=False))
+        return self._here.waveform(path, config) if answer is None else answer
+
+    def spectrogram(self, path: Path, config: FrontendConfig) -> Spectrogram:
+        """The spectrogram, decoded and transformed in the process."""
+        answer = self._ask(_Task(path, config, transformed=True))
+        return self._here.spectrogram(path, config) if answer is None else answer
+
+    def close(self) -> None:
+        """Ends the process at once; a thread that waits for it gets `ExtractorClosedError`."""
+        if not self._is_closed:
+            self._is_closed = True
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+
+    def _ask(self, task: _Task) -> Any:
+        """The answer; None: the process is lost."""
+        if self._is_lost:
+            return None
+        try:
+            self._connection.send(task)
+            answer = self._connection.recv()
+            if isinstance(answer, _Array):
+                return _receive(self._connection, answer)
+        except (EOFError, OSError) as error:
+            if self._is_closed:
+                raise ExtractorClosedError from error
+            self._is_lost = True
+            self._tell("a process that extracts was lost")
+            return None
+        if isinstance(answer, _Crash):
+            raise ClipError(task.path, f"crashes its decoder ({answer.name})")
+        raise answer
+
+
+def _fork(work: Callable[[], None]) -> int:
+    """The id of a process that does this and ends, at the latest together with its parent."""
+    parent_pid = os.getpid()
+    with warnings.catch_warnings():
+        # Python warns of locks that other threads may hold, such as a notebook's: none that the work asks for.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid != 0:
+        return pid
+    exit_code = 1
+    try:
+        _settle_as_child(parent_pid)
+        work()
+        exit_code = 0
+    finally:
+        os._exit(exit_code)
+
+
+def _settle_as_child(parent_pid: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it ended before that call
+        os._exit(1)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent says when it is over
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of a crash would go to the kernel's own disk
+
+
+def _fork_workers(connection: Connection) -> None:
+    """Forks a worker, and another one whenever a clip's decoder has crashed the last."""
+    state = mmap(-1, 1)
+    while True:
+        pid = _fork(lambda: _work(connection, state))
+        _, status = os.waitpid(pid, 0)
+        if state[0] != _AT_WORK:  # an orderly end, or half of an answer has been given
+            return
+        state[0] = _IDLE
+        connection.send(_Crash(os.waitstatus_to_exitcode(status)))
+
+
+def _work(connection: Connection, state: mmap) -> None:
+    """Does one task after the other, until the other end is closed."""
+    here = ThreadExtractor()
+    while True:
+        try:
+            task: _Task = connection.recv()
+        except EOFError:
+            return
+        state[0] = _AT_WORK
+        try:
+            array = (here.spectrogram if task.transformed else here.waveform)(task.path, task.config)
+        except Exception as error:  # noqa: BLE001 - goes to whoever asked
+            error.add_note(traceback.format_exc())  # which stays behind otherwise
+            state[0] = _ANSWERING
+            connection.send(error)
+        else:
+            state[0] = _ANSWERING
+            _send(connection, array)
+        state[0] = _IDLE
+
+
+def _send(connection: Connection, array: npt.NDArray[Any]) -> None:
+    """An array in one copy: of a long clip, each further one takes tens of megabytes."""
+    connection.send(_Array(array.shape, array.dtype.str))
+    left = np.ascontiguousarray(array).data.cast("B")
+    while left:
+        left = left[os.write(connection.fileno(), left) :]
+
+
+def _receive(connection: Connection, header: _Array) -> npt.NDArray[Any]:
+    array = np.empty(header.shape, header.dtype)
+    left = array.data.cast("B")
+    while left:
+        n_bytes = os.readv(connection.fileno(), [left])
+        if n_bytes == 0:
+            raise EOFError
+        left = left[n_bytes:]
+    return array
