@@ -156,10 +156,12 @@ def cut(spectrogram: Spectrogram, window: Window, silence: float | None) -> Spec
         silence: the value beyond the ends; None where the clip is heard again and again instead.
 
     Returns:
-        [window.n_mels, window.length_frames] float16, a copy.
+        [window.n_mels, window.length_frames] float16: a view, or a copy where the window reaches beyond the clip.
     """
     n_frames = spectrogram.shape[1]
     bands = slice(window.first_mel, window.first_mel + window.n_mels)
+    if 0 <= window.start_frames <= n_frames - window.length_frames:
+        return spectrogram[bands, window.start_frames : window.start_frames + window.length_frames]
     if silence is None:
         frames = np.arange(window.start_frames, window.start_frames + window.length_frames) % n_frames
         repeated: Spectrogram = spectrogram[bands].take(frames, axis=1)
@@ -181,14 +183,16 @@ def stretch(parts: Sequence[Spectrogram], n_mels: int, crop_frames: int) -> torc
     Returns:
         [batch, 1, n_mels, crop_frames] float32.
     """
-    batch = torch.empty(len(parts), 1, n_mels, crop_frames)
     rows_of: dict[tuple[int, ...], list[int]] = {}
     for row, part in enumerate(parts):
         rows_of.setdefault(part.shape, []).append(row)
+    batch = torch.empty(len(parts), 1, n_mels, crop_frames)
     for shape, rows in rows_of.items():
         # torch's way from float16 to float32 takes a tenth of numpy's time.
         images = torch.from_numpy(np.stack([parts[row] for row in rows]))[:, None].float()
         if shape != (n_mels, crop_frames):
             images = F.interpolate(images, (n_mels, crop_frames), mode="bilinear", align_corners=False)
+        if len(rows_of) == 1:
+            return images
         batch[rows] = images
     return batch
