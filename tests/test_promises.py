@@ -18,8 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from kernel_src.cpus import usable_cpus
 from kernel_src.manifest import read_manifest, write_manifest
 from kernel_src.overrides import OVERRIDES_VARIABLE, RERUN_VARIABLE
 from sample_data import LABELS, make_weights, write_table
@@ -200,6 +202,48 @@ def test_decoders_that_hang_cost_their_own_clips(kernel: Kernel) -> None:
     finish(process, 60)
     assert process.returncode == 0
     assert kernel.tagged() == N_CLIPS + 2 - 3
+
+
+def extracting(kernel: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that work for the kernel: each has one above it that forks it anew."""
+    return [worker for keeper in psutil.Process(kernel.pid).children() for worker in keeper.children()]
+
+
+def has_open(process: psutil.Process, path: Path) -> bool:
+    return any(entry.resolve() == path for entry in Path(f"/proc/{process.pid}/fd").iterdir())
+
+
+def test_a_decoder_that_crashes_costs_its_own_clip(kernel: Kernel) -> None:
+    clip = kernel.root / "input" / "competition" / "test" / "000crashes.wav"
+    os.mkfifo(clip)
+    list_clips(clip.parents[1])
+    process = kernel.start(time_s=60, passes=6)
+    wait_for(process, "weights loaded")
+    writer = None
+    while writer is None:  # no reader has come yet
+        assert process.poll() is None
+        with contextlib.suppress(OSError):
+            writer = os.open(clip, os.O_WRONLY | os.O_NONBLOCK)
+    (decoder,) = (worker for worker in extracting(process) if has_open(worker, clip.resolve()))
+    decoder.send_signal(signal.SIGSEGV)
+    decoder.wait(10)
+    os.close(writer)
+    finish(process, 60)
+    assert process.returncode == 0
+    assert [entry["fname"] for entry in kernel.events("clip_failed")] == [clip.name]
+    assert "SIGSEGV" in kernel.events("clip_failed")[0]["reason"]
+    assert kernel.events("extraction_in_threads") == []
+    assert kernel.tagged() == N_CLIPS
+
+
+def test_no_process_outlives_a_kernel_that_is_killed(kernel: Kernel) -> None:
+    process = kernel.start(stop_early=False)
+    wait_for(process, "pass done")
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) == 2 * usable_cpus()
+    process.kill()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_a_write_that_hangs_ends_in_time_with_the_submission_that_was_there(kernel: Kernel) -> None:

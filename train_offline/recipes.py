@@ -1,6 +1,8 @@
 """How to train, by name (recipes), and how much of it, by name (sizes)."""
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from kernel_src.frontend import FrontendConfig, Scaling
@@ -123,6 +125,12 @@ class Size:
             depth=self.depth,
             padding=padding,
         )
+
+
+def digest_of(recipe: Recipe, size: Size) -> str:
+    """A short name for all settings of a training, for recipes and sizes keep their names when people change them."""
+    settings = json.dumps([asdict(recipe), asdict(size)], sort_keys=True)
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 CURATED_STAGE = "curated"

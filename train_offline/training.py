@@ -18,7 +18,7 @@ from kernel_src.weights import device_name, pick_device
 from train_offline.compilation import CompileChoice, Work, choose_forward
 from train_offline.curated import CuratedClips, NoisyClips
 from train_offline.dataset import CURATED, NOISY, read_split, read_vocabulary
-from train_offline.recipes import Recipe, Size
+from train_offline.recipes import Recipe, Size, digest_of
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
 from train_offline.train_fold import FoldJob, steps_left, train_fold
 from train_offline.weights_folder import WeightsFolder
@@ -68,7 +68,7 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
 
     created_with = {"recipe": recipe.name, "size": size.name, "seed": settings.seed, "data": split.digest}
     created_with |= {"epochs": size.epochs, "batch_clips": size.batch_clips, "withheld_share": settings.withheld_share}
-    created_with["n_folds"] = size.n_folds
+    created_with |= {"n_folds": size.n_folds, "settings": digest_of(recipe, size)}
     created_with["noisy_data"] = noisy_split.digest if noisy_split else None
     folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
     cache = SpectrogramCache(settings.cache or default_cache())

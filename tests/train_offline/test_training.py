@@ -88,6 +88,14 @@ def test_weights_of_another_training_are_not_mixed_in_nor_lost(training_data: Pa
     assert {member.fold for member in train(settings(training_data, out, folds=(1,), seed=1, again=True))} == {1}
 
 
+def test_a_recipe_that_was_changed_does_not_go_on_from_weights_of_its_name(training_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights"
+    train(settings(training_data, out, folds=(0,)))
+    changed = replace(SILVER, augmentation=replace(SILVER.augmentation, masks=2))
+    with pytest.raises(KernelError, match=r"another training \(settings differ\).*--again"):
+        train(settings(training_data, out, folds=(1,), recipe=changed))
+
+
 def test_the_trained_network_gives_the_kernel_what_it_gave_in_training(training_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "weights"
     member = train(settings(training_data, out, folds=(0,)))[0]
