@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.kernel_runs import KernelRun, run_ours, run_silver, write_clips, write_inputs, write_weights
+from benchmarks.kernel_runs import (
+    KernelMemory,
+    KernelRun,
+    memory_of_ours,
+    run_ours,
+    run_silver,
+    write_clips,
+    write_inputs,
+    write_weights,
+)
 from benchmarks.report import Result, print_report
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import read_manifest
@@ -54,9 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.quick:
             n_clips = min(n_clips, OWN_CLIPS)
         compared = compare(folder, data, weights, n_clips, rounds=1 if options.quick else 2)
+        memory = memory_of_ours(folder / "inputs", folder / "watched", N_MEMBERS * N_VIEWS)
         grown = grow(folder, GROWTH_CLIPS[:2] if options.quick else GROWTH_CLIPS)
     print_table(compared, grown, read_manifest(weights).labels if options.data else LABELS, n_clips)
-    print_report("kernel", {**comparison_results(compared), **growth_results(grown)})
+    print_report("kernel", {**comparison_results(compared), **memory_results(memory), **growth_results(grown)})
 
 
 def compare(folder: Path, data: Path, weights: Path, n_clips: int, rounds: int) -> Compared:
@@ -108,6 +118,15 @@ def comparison_results(compared: Compared) -> dict[str, Result]:
         "share_of_time_inside_the_network": Result(share, 0.95, "higher"),
         "whole_kernel_s": Result(ours_s, None, "lower"),
         "silver_kernel_s": Result(silver_s, None, "lower"),
+    }
+
+
+def memory_results(memory: KernelMemory) -> dict[str, Result]:
+    """The peak beyond the store and the weights: all that is resident, and without pages of files."""
+    expected_bytes = memory.store_bytes + memory.weights_bytes
+    return {
+        "resident_beyond_store_and_weights_mb": Result((memory.resident_bytes - expected_bytes) / 1e6, 600, "lower"),
+        "of_that_without_pages_of_files_mb": Result((memory.own_bytes - expected_bytes) / 1e6, None, "lower"),
     }
 
 

@@ -19,6 +19,7 @@ from kernel_src.cpus import usable_cpus
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Manifest, read_manifest, write_manifest
 from kernel_src.model import ModelConfig, SEDenseNet
+from simulator.process_tree import process_tree
 from train_offline.batches import Normalisation
 from train_offline.evaluate import Validation
 from train_offline.recipes import Stage
@@ -45,6 +46,20 @@ class KernelRun:
     """Of the workers' time inside the network, in the passes after the first one."""
 
 
+@dataclass(frozen=True)
+class KernelMemory:
+    """Where a run was at its peak, in bytes; shared pages count once (PSS), all of its processes together."""
+
+    resident_bytes: int
+    """All pages that are in memory, those of mapped files too."""
+    own_bytes: int
+    """Without pages of files, which the system takes and brings as it likes."""
+    store_bytes: int
+    """The spectrograms that the store held in memory."""
+    weights_bytes: int
+    """The files of the members."""
+
+
 def run_ours(inputs: Path, folder: Path, passes: int, *, threads: int = 0) -> KernelRun:
     """Our kernel on a folder of inputs.
 
@@ -55,9 +70,8 @@ def run_ours(inputs: Path, folder: Path, passes: int, *, threads: int = 0) -> Ke
         threads: workers that the network's share counts; 0 for one each core.
     """
     folder.mkdir()
-    overrides = {"input_dir": str(inputs), "working_dir": str(folder), "passes": passes, "stop_early": False}
     command = [sys.executable, "-m", "benchmarks.timed_kernel", str(folder / "calls.json")]
-    wall_s, _ = _run(command, CHECKOUT, {"HOURGLASS_OVERRIDES": json.dumps(overrides)})
+    wall_s, _ = _run(command, CHECKOUT, {"HOURGLASS_OVERRIDES": _overrides(inputs, folder, passes)})
     calls = np.array(json.loads((folder / "calls.json").read_text(encoding="utf-8")))
     done = [event for event in _events(folder) if event["event"] == "pass_done"]
     begun_s = done[0]["t_s"]
@@ -70,6 +84,42 @@ def run_ours(inputs: Path, folder: Path, passes: int, *, threads: int = 0) -> Ke
         first_look_s=float(calls[:, 0].min()),
         network_share=float((later[:, 1] - later[:, 0]).sum() / worker_s),
     )
+
+
+def memory_of_ours(inputs: Path, folder: Path, passes: int) -> KernelMemory:
+    """What our kernel holds in memory, looked at twenty times a second."""
+    folder.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "kernel_src.run"],
+        cwd=CHECKOUT,
+        env={**os.environ, "HOURGLASS_OVERRIDES": _overrides(inputs, folder, passes)},
+        stdout=subprocess.DEVNULL,
+    ) as kernel:
+        resident_bytes = own_bytes = 0
+        while kernel.poll() is None:
+            pages = [_pages_bytes(pid) for pid in process_tree(kernel.pid)]
+            resident_bytes = max(resident_bytes, sum(every for every, _ in pages))
+            own_bytes = max(own_bytes, sum(own for _, own in pages))
+            time.sleep(0.05)
+    assert kernel.returncode == 0, kernel.returncode
+    (totals,) = (event for event in _events(folder) if event["event"] == "store_totals")
+    weights_bytes = sum(path.stat().st_size for path in (inputs / WEIGHTS).glob("*.safetensors"))
+    return KernelMemory(resident_bytes, own_bytes, totals["memory_peak_bytes"], weights_bytes)
+
+
+def _pages_bytes(pid: int) -> tuple[int, int]:
+    """All pages of a process, and those that are of no file; nothing of one that has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:
+        return 0, 0
+    sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in text.splitlines() if line.endswith("kB")}
+    return sizes.get("Pss", 0), sizes.get("Pss_Anon", 0) + sizes.get("Pss_Shmem", 0)
+
+
+def _overrides(inputs: Path, folder: Path, passes: int) -> str:
+    overrides = {"input_dir": str(inputs), "working_dir": str(folder), "passes": passes, "stop_early": False}
+    return json.dumps(overrides)
 
 
 def run_silver(inputs: Path, folder: Path, passes: int, looks: int) -> KernelRun:

@@ -1,16 +1,9 @@
 """Settings that libraries take only before they are loaded; without those of torch a CPU is half as fast."""
 
-import ctypes
 import os
 import tempfile
 
-# Names and values from glibc's malloc.h.
-_M_TRIM_THRESHOLD = -1
-_M_TOP_PAD = -2
-_M_MMAP_MAX = -4
-_M_ARENA_MAX = -8
-_KEEP_BYTES = 2**31 - 1
-_TOP_PAD_BYTES = 64 * 2**20
+from kernel_src.allocator import keep_large_blocks
 
 
 def prepare_for_librosa() -> None:
@@ -35,26 +28,3 @@ def _settle_temporary_folder() -> None:
         tempfile.gettempdir()
     except FileNotFoundError:
         tempfile.tempdir = "/dev/shm"  # noqa: S108 - memory, where nothing is going to be written anyway
-
-
-def keep_large_blocks() -> bool:
-    """Sets glibc's allocator so that freed blocks of any size are kept and used again.
-
-    A network's activations are tens of megabytes each. By default glibc maps such a block when it is asked for and
-    unmaps it when it is freed, and the system clears every page anew.
-
-    Returns:
-        Whether the C library took the settings; False on systems without glibc, where nothing is changed.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return False
-    settings = {
-        _M_MMAP_MAX: 0,
-        _M_TRIM_THRESHOLD: _KEEP_BYTES,
-        _M_TOP_PAD: _TOP_PAD_BYTES,
-        _M_ARENA_MAX: 1,  # an arena of a thread's own holds at most 64 MB, and maps what is larger
-    }
-    taken = [mallopt(name, value) for name, value in settings.items()]
-    return all(taken)

@@ -7,6 +7,7 @@ process is small and has one thread, and ends with it.
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import resource
@@ -181,6 +182,7 @@ class ProcessExtractor:
 def _fork(work: Callable[[], None]) -> int:
     """The id of a process that does this and ends, at the latest together with its parent."""
     parent_pid = os.getpid()
+    gc.freeze()  # or the collector would write to every object, and each process would have copies of all pages
     with warnings.catch_warnings():
         # Python warns of locks that other threads may hold, such as a notebook's: none that the work asks for.
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from kernel_src.allocator import give_back_free_blocks
 from kernel_src.budget import TimeBudget
 from kernel_src.choice import choose_backend
 from kernel_src.clips import ClipList
@@ -172,6 +173,8 @@ class Tagger:
                 backends[member.config] = choose_backend(
                     member, device, batch_clips, self._events, left_s=self._budget.left_s, forced=forced
                 )
+
+        give_back_free_blocks()  # of the backends that were tried and not chosen
 
         def placed(member: LoadedMember, there: torch.device) -> LoadedMember:
             return member.on(there, backends[member.config] if there.type == device.type else None)

@@ -127,7 +127,7 @@ def load_member(
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise KernelError(f"{path}: does not fit its settings ({reason}); export the weights again") from error
-    return LoadedMember(
+    loaded = LoadedMember(
         id=member.id,
         model=model.to(device).eval().requires_grad_(False),
         frontend=frontend,
@@ -136,6 +136,10 @@ def load_member(
         oof_lwlrap=member.oof_lwlrap,
         backend=backend or usual(device),
     )
+    if device.type == "cpu":  # mapped anew: none of the pages that were copied from stays in memory
+        model.load_state_dict(load_file(path), assign=True)
+        model.requires_grad_(requires_grad=False)
+    return loaded
 
 
 def pick_device() -> torch.device:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from kernel_src.backend_names import PLAIN
 from kernel_src.backends import candidates
 from kernel_src.errors import KernelError
 from kernel_src.manifest import Member, read_manifest, sha256_of
@@ -77,3 +78,23 @@ def test_what_computes_is_named_and_may_be_chosen(tmp_path: Path, member: Member
 def test_a_member_that_is_where_it_should_be_is_shared(tmp_path: Path, member: Member) -> None:
     loaded = load_member(tmp_path, member, 3, CPU)
     assert loaded.on(CPU) is loaded
+
+
+def test_the_pages_that_a_copy_was_made_of_do_not_stay_in_memory(tmp_path: Path, member: Member) -> None:
+    config = ModelConfig(n_labels=3, n_mels=16, crop_frames=32, width=32, depth=4)
+    path = tmp_path / member.file
+    save_file(SEDenseNet(config).state_dict(), path)
+    member = replace(member, model=asdict(config), sha256=sha256_of(path))
+    loaded = load_member(tmp_path, member, 3, CPU)
+    assert path.stat().st_size > 1e6
+    assert resident_bytes(path) < 0.5 * path.stat().st_size  # those around the header come with it
+    loaded.on(CPU, PLAIN).logits(torch.ones(1, 1, 16, 32))
+    assert resident_bytes(path) > 0.8 * path.stat().st_size  # they are there again for whoever needs them
+
+
+def resident_bytes(path: Path) -> int:
+    """Pages of a mapped file that this process has in memory."""
+    areas = Path("/proc/self/smaps").read_text().split("VmFlags:")
+    mapped = [area for area in areas if str(path) in area]
+    assert mapped, "the file is not mapped at all"
+    return sum(int(line.split()[1]) * 1024 for area in mapped for line in area.splitlines() if line.startswith("Rss:"))
