@@ -171,16 +171,22 @@ class ProcessExtractor:
         except (EOFError, OSError) as error:
             if self._is_closed:
                 raise ExtractorClosedError from error
-            self._is_lost = True
-            self._tell("a process that extracts was lost")
+            self._lose()
             return None
+        except MemoryError:  # the answer is still on its way, and would be taken for the next one
+            self._lose()
+            raise
         if isinstance(answer, _Crash):
             raise ClipError(task.path, f"crashes its decoder ({answer.name})")
         raise answer
 
+    def _lose(self) -> None:
+        self._is_lost = True
+        self._tell("a process that extracts was lost")
+
 
 def _fork(work: Callable[[], None]) -> int:
-    """The id of a process that does this and ends, at the latest together with its parent."""
+    """The id of a process that does this and ends, at the latest together with the thread that forked it."""
     parent_pid = os.getpid()
     gc.freeze()  # or the collector would write to every object, and each process would have copies of all pages
     with warnings.catch_warnings():

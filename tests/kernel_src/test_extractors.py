@@ -158,6 +158,20 @@ def test_an_answer_that_breaks_off_is_made_again(monkeypatch: pytest.MonkeyPatch
     extractor.close()
 
 
+def test_an_answer_that_finds_no_room_is_not_taken_for_the_next_one(
+    extractor: ProcessExtractor, monkeypatch: pytest.MonkeyPatch, clip: Path, told: list[str]
+) -> None:
+    def no_room(*_: object) -> np.ndarray:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(extractors, "_receive", no_room)
+        with pytest.raises(MemoryError):
+            extractor.spectrogram(clip, SMALL_FRONTEND)
+    assert_works(extractor, clip)
+    assert told == ["a process that extracts was lost"]
+
+
 def test_closing_frees_a_thread_that_waits_for_a_decoder_that_hangs(
     monkeypatch: pytest.MonkeyPatch, clip: Path, told: list[str]
 ) -> None:
