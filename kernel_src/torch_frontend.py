@@ -108,11 +108,14 @@ class TorchFrontend:
         hop, n_fft = self._config.hop_samples, self._config.n_fft
         size = layout.total_frames * hop + n_fft
         on_gpu = self._device.type == "cuda"
-        signal = torch.zeros(size, dtype=torch.float32, pin_memory=on_gpu)
-        samples = signal.numpy()
+        signal = torch.empty(size, dtype=torch.float32, pin_memory=on_gpu)
+        samples, end = signal.numpy(), 0
         for waveform, first_frame in zip(waveforms, layout.first_frames, strict=True):
             start = first_frame * hop + n_fft // 2
-            samples[start : start + len(waveform)] = waveform
+            samples[end:start] = 0
+            end = start + len(waveform)
+            samples[start:end] = waveform
+        samples[end:] = 0
         return signal.to(self._device, non_blocking=on_gpu)
 
     def _energies(self, signal: torch.Tensor, total_frames: int) -> torch.Tensor:

@@ -52,6 +52,15 @@ def test_a_long_clip_is_smoothed_over_all_of_its_frames(device: torch.device) ->
     assert_equal_to_reference([loud_then_still], SILVER, device)
 
 
+def test_nothing_of_what_memory_held_before_is_heard() -> None:
+    """PyTorch fills memory that nobody has written to with NaN while it is asked to be deterministic."""
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert_equal_to_reference([noise(1), tone(1.0), noise(30_000)], SILVER, CPU)
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     "config",
