@@ -1,4 +1,4 @@
-"""What the quick ways to compute change: logits, probabilities and lwlrap beside the plain float32 network's.
+"""What the quick ways to compute change: probabilities and lwlrap beside the plain float32 network's.
 
 `python -m benchmarks.agreement --data D --weights W [--device cuda]`: every member at up to three windows of each test
 clip. The plain network computes on a CPU, for GPUs shorten float32 unless they are told not to. Nothing is chosen by
@@ -44,18 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     split = read_split(options.data, TEST, manifest.labels)
     paths = [options.data / TEST / name for name in split.fnames]
     spectrograms: dict[FrontendConfig, list[npt.NDArray[np.float16]]] = {}
-    logits: defaultdict[str, list[Float64]] = defaultdict(list)
+    said: defaultdict[str, list[Float64]] = defaultdict(list)
     quick = [name for name in candidates(device) if name != PLAIN]
     for entry in manifest.members:
         plain = load_member(options.weights, entry, len(manifest.labels), CPU, PLAIN)
         if plain.frontend not in spectrograms:
             spectrograms[plain.frontend] = [extract(path, plain.frontend) for path in paths]
-        logits[PLAIN].append(mean_logits(plain, spectrograms[plain.frontend]))
+        said[PLAIN].append(mean_probabilities(plain, spectrograms[plain.frontend]))
         for name in quick:
-            logits[name].append(mean_logits(plain.on(device, name), spectrograms[plain.frontend]))
+            said[name].append(mean_probabilities(plain.on(device, name), spectrograms[plain.frontend]))
     results: dict[str, Result] = {}
     for name in quick:
-        results |= compared(name, np.stack(logits[name]), np.stack(logits[PLAIN]), split.targets)
+        results |= compared(name, np.stack(said[name]), np.stack(said[PLAIN]), split.targets)
     print_report("agreement", results)
 
 
@@ -65,7 +65,7 @@ def extract(path: Path, config: FrontendConfig) -> npt.NDArray[np.float16]:
     return spectrogram(waveform, config).astype(np.float16)
 
 
-def mean_logits(member: LoadedMember, clips: Sequence[npt.NDArray[np.float16]]) -> Float64:
+def mean_probabilities(member: LoadedMember, clips: Sequence[npt.NDArray[np.float16]]) -> Float64:
     """[clips, labels] means over the first windows of each clip."""
     config = member.config
     total, count = np.zeros((len(clips), config.n_labels)), np.zeros((len(clips), 1))
@@ -80,25 +80,18 @@ def mean_logits(member: LoadedMember, clips: Sequence[npt.NDArray[np.float16]]) 
 
 
 def compared(name: str, ours: Float64, plain: Float64, targets: npt.NDArray[np.bool_]) -> dict[str, Result]:
-    """How far [members, clips, labels] logits are from the plain ones."""
+    """How far [members, clips, labels] probabilities are from the plain ones."""
     changes = [lwlrap(targets, one) - lwlrap(targets, other) for one, other in zip(ours, plain, strict=True)]
     blended = lwlrap(targets, ours.mean(axis=0)) - lwlrap(targets, plain.mean(axis=0))
-    apart = np.abs(sigmoid(ours) - sigmoid(plain))
+    apart = np.abs(ours - plain)
     exact = name.endswith("float32")
     return {
-        f"{name}_logit_rms_difference": Result(float(np.sqrt(((ours - plain) ** 2).mean())), None, "lower"),
         f"{name}_largest_probability_difference": Result(float(apart.max()), 1e-3 if exact else None, "lower"),
         f"{name}_mean_probability_difference": Result(float(apart.mean()), None, "lower"),
         f"{name}_lwlrap_change_of_the_blend": Result(abs(blended), 0.001, "lower"),
         f"{name}_largest_lwlrap_change_of_a_member": Result(float(np.abs(changes).max()), None, "lower"),
         f"{name}_mean_lwlrap_change_of_members": Result(float(np.mean(changes)), None, "higher"),
     }
-
-
-def sigmoid(logits: Float64) -> Float64:
-    """Probabilities."""
-    found: Float64 = 1 / (1 + np.exp(-logits))
-    return found
 
 
 if __name__ == "__main__":

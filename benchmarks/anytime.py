@@ -51,12 +51,12 @@ class Rival:
 
     name: str
     steps: list[Step]
-    logits: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float64]
     """[members, clips, views, labels]"""
 
     def scores(self, budgets: Sequence[int]) -> list[npt.NDArray[np.float64]]:
         """[clips, labels] at each budget."""
-        return list(scores_at(self.logits, self.steps, budgets))
+        return list(scores_at(self.probabilities, self.steps, budgets))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,9 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def compare(recorded: RecordedLooks, values: Sequence[MemberValue]) -> dict[str, Result]:
     """Our order against the others: prints the table, draws the curves, and returns the results."""
     rivals = [
-        Rival("ours", our_order(recorded, values, stop_early=False), recorded.logits),
-        Rival("fixed order", fixed_order(recorded), recorded.logits),
-        Rival("silver solution", silver_order(recorded), recorded.random_logits),
+        Rival("ours", our_order(recorded, values, stop_early=False), recorded.probabilities),
+        Rival("fixed order", fixed_order(recorded), recorded.probabilities),
+        Rival("silver solution", silver_order(recorded), recorded.random_probabilities),
     ]
     whole = cost(rivals[0].steps)
     budgets = [round(share * whole) for share in SHARES]
@@ -160,7 +160,7 @@ def _on_random_days(recorded: RecordedLooks, rivals: Sequence[Rival], whole: int
 
 def _early_stop(recorded: RecordedLooks, values: Sequence[MemberValue], full: Rival, whole: int) -> dict[str, Result]:
     stopped = our_order(recorded, values, stop_early=True)
-    (early,) = scores_at(recorded.logits, stopped, [whole])
+    (early,) = scores_at(recorded.probabilities, stopped, [whole])
     (all_,) = full.scores([whole])
     difference, low, high = paired_interval(recorded.targets, early, all_)
     return {
@@ -173,8 +173,8 @@ def _early_stop(recorded: RecordedLooks, values: Sequence[MemberValue], full: Ri
 
 def check_model(recorded: RecordedLooks, values: Sequence[MemberValue]) -> dict[str, Result]:
     """The gain model against what ensembles of one, two, ... folds score on clips that none of them has seen."""
-    n_members = len(recorded.logits)
-    means = np.nanmean(recorded.logits, axis=2)
+    n_members = len(recorded.probabilities)
+    means = np.nanmean(recorded.probabilities, axis=2)
     measured = []
     for size in range(1, n_members + 1):
         teams = itertools.combinations(range(n_members), size)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import expit
 
 from benchmarks.report import Result, print_report
 from kernel_src.backends import candidates
@@ -75,12 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def keep_books(members: Sequence[LoadedMember], passes: int) -> Kept:
     """Runs the loop with looks that cost nothing."""
     rng = np.random.default_rng(0)
-    said = rng.normal(0.0, 2.0, (64, BATCH_CLIPS, N_LABELS)).astype(np.float32)
+    said = expit(rng.normal(0.0, 2.0, (64, BATCH_CLIPS, N_LABELS)))
     spectrogram = np.zeros((members[0].config.n_mels, 670), np.float16)  # 10.4 s, the private test set's mean
     clips = ClipList(tuple(f"{clip:08x}.wav" for clip in range(N_CLIPS)), tuple(map(str, range(N_LABELS))), Path())
 
-    def say(_: LoadedMember, spectrograms: Sequence[object], __: Sequence[Window]) -> npt.NDArray[np.float32]:
-        drawn: npt.NDArray[np.float32] = said[rng.integers(len(said)), : len(spectrograms)]
+    def say(_: LoadedMember, spectrograms: Sequence[object], __: Sequence[Window]) -> npt.NDArray[np.float64]:
+        drawn: npt.NDArray[np.float64] = said[rng.integers(len(said)), : len(spectrograms)]
         return drawn
 
     with tempfile.TemporaryDirectory() as folder:

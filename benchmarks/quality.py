@@ -30,7 +30,7 @@ from train_offline.command import fold_list
 from train_offline.compilation import CompileChoice
 from train_offline.dataset import CURATED, NOISY, TEST, read_split, read_vocabulary
 from train_offline.demo_data import write_demo_data
-from train_offline.evaluate import mean_logits
+from train_offline.evaluate import mean_probabilities
 from train_offline.metric import lwlrap
 from train_offline.recipes import BEST, SILVER, SIZES, Recipe, Size
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
@@ -165,7 +165,7 @@ def _predict(comparison: Comparison, folder: Path) -> None:
         loaded = load_member(folder, member, len(manifest.labels), device)
         title = f"{folder.name} {member.id} on the test split"
         table = _test_table(comparison, loaded.frontend)
-        np.save(_predictions(folder, member), mean_logits(loaded, table, comparison.most_views, title, Event()))
+        np.save(_predictions(folder, member), mean_probabilities(loaded, table, comparison.most_views, title, Event()))
 
     with ThreadPoolExecutor(at_a_time) as pool:
         list(pool.map(predict, todo))
@@ -191,7 +191,7 @@ def _gather(comparison: Comparison, recipe: Recipe) -> Scored:
 
 
 def _blend(folder: Path, folds: Sequence[int], stage: str | None = None) -> Float64:
-    """[clips, labels] the mean of the logits, of all members or of those of one stage."""
+    """[clips, labels] the mean, of all members or of those of one stage."""
     members = [member for member in read_manifest(folder).members if member.fold in folds]
     chosen = [member for member in members if stage in (None, member.stage)]
     blend: Float64 = np.mean([np.load(_predictions(folder, member)) for member in chosen], axis=0)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from kernel_src.weights import LoadedMember, load_member
 from train_offline.batches import TrainingSet
 from train_offline.progress import Progress
 
-Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Spectrogram = npt.NDArray[np.float16]
 Views = Callable[[int, int], Sequence[Window]]
 """From a clip's frames and its index to its windows."""
@@ -35,11 +35,11 @@ RANDOM_LOOKS = 9
 
 @dataclass(frozen=True)
 class RecordedLooks:
-    """The logits of all looks at one set of clips."""
+    """The probabilities of all looks at one set of clips."""
 
-    logits: Float32
+    probabilities: Float64
     """[members, clips, views, labels] in the order of `windows`; NaN where a clip has fewer views."""
-    random_logits: Float32
+    random_probabilities: Float64
     """[members, clips, looks, labels] of the silver solution's random crops; no looks where they were not wanted."""
     orders: npt.NDArray[np.int8]
     """[members, clips, views] which view each member looks at first, second, ...; -1 behind the last."""
@@ -65,7 +65,8 @@ def record(name: str, clips: TrainingSet, weights: Path, cache: Path, *, random_
     """
     content = hashlib.sha256((weights / MANIFEST_NAME).read_bytes())
     content.update(VIEWS.read_bytes())
-    content.update(json.dumps([name, list(clips.fnames), random_looks]).encode())
+    kinds = [field.name for field in fields(RecordedLooks)]
+    content.update(json.dumps([name, list(clips.fnames), random_looks, kinds]).encode())
     path = cache / f"looks-{content.hexdigest()[:16]}.npz"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -86,8 +87,8 @@ def _look_at_all(name: str, clips: TrainingSet, weights: Path, *, random_looks: 
     for rank, clip in np.ndindex(orders.shape[:2]):
         order = view_order(lengths[clip], config.crop_frames, config.n_mels, rank)
         orders[rank, clip, : len(order)] = order
-    logits = np.full((*orders.shape, n_labels), np.nan, np.float32)
-    random_logits = np.full((*orders.shape[:2], RANDOM_LOOKS * random_looks, n_labels), np.nan, np.float32)
+    probabilities = np.full((*orders.shape, n_labels), np.nan)
+    random_probabilities = np.full((*orders.shape[:2], RANDOM_LOOKS * random_looks, n_labels), np.nan)
 
     def covering(n_frames: int, _clip: int) -> Sequence[Window]:
         return windows(n_frames, config.crop_frames, config.n_mels)
@@ -95,8 +96,10 @@ def _look_at_all(name: str, clips: TrainingSet, weights: Path, *, random_looks: 
     def at_random(n_frames: int, clip: int) -> Sequence[Window]:
         return silver_windows(n_frames, config.crop_frames, config.n_mels, np.random.default_rng(clip))
 
-    jobs: list[tuple[Views, Float32]] = [(covering, logits), *([(at_random, random_logits)] if random_looks else [])]
-    total = len(members) * (int((orders[0] >= 0).sum()) + random_logits.shape[1] * random_logits.shape[2])
+    jobs: list[tuple[Views, Float64]] = [(covering, probabilities)]
+    if random_looks:
+        jobs.append((at_random, random_probabilities))
+    total = len(members) * (int((orders[0] >= 0).sum()) + random_probabilities.shape[1] * random_probabilities.shape[2])
     torch.set_num_threads(1)
     with ThreadPoolExecutor(usable_cpus()) as pool, Progress(f"looks at {name}", total, "look") as progress:
         for views, out in jobs:
@@ -106,7 +109,7 @@ def _look_at_all(name: str, clips: TrainingSet, weights: Path, *, random_looks: 
             ]
             for future in done:
                 future.result()
-    return RecordedLooks(logits, random_logits, orders, clips.targets)
+    return RecordedLooks(probabilities, random_probabilities, orders, clips.targets)
 
 
 def _load(weights: Path, manifest: Manifest) -> list[LoadedMember]:
@@ -116,7 +119,7 @@ def _load(weights: Path, manifest: Manifest) -> list[LoadedMember]:
 
 
 def _look_with(
-    member: LoadedMember, spectrograms: Sequence[Spectrogram], views: Views, out: Float32, progress: Progress
+    member: LoadedMember, spectrograms: Sequence[Spectrogram], views: Views, out: Float64, progress: Progress
 ) -> None:
     """Fills `out`, [clips, views, labels]."""
     looks = [

@@ -41,7 +41,7 @@ def our_order(recorded: RecordedLooks, values: Sequence[MemberValue], *, stop_ea
     while (plan := planner.next_pass([1.0] * len(values))) is not None:
         clips = np.array(plan.clips)
         seen = recorded.orders[plan.member, clips, looks[plan.member, clips]].astype(np.intp)
-        blend.add(plan.clips, recorded.logits[plan.member, clips, seen])
+        blend.add(plan.clips, recorded.probabilities[plan.member, clips, seen])
         looks[plan.member, clips] += 1
         planner.consider(plan.clips, blend.opinion(plan.clips))
         steps.append(Step(plan.member, clips, seen))
@@ -61,8 +61,8 @@ def fixed_order(recorded: RecordedLooks) -> list[Step]:
 
 
 def silver_order(recorded: RecordedLooks) -> list[Step]:
-    """The silver solution's: fold by fold, each with all its random crops; its looks are `random_logits`."""
-    n_members, n_clips, n_looks = recorded.random_logits.shape[:3]
+    """The silver solution's: fold by fold, each with all its random crops; its looks are `random_probabilities`."""
+    n_members, n_clips, n_looks = recorded.random_probabilities.shape[:3]
     clips = np.arange(n_clips)
     return [Step(member, clips, np.full(n_clips, look)) for member in range(n_members) for look in range(n_looks)]
 
@@ -77,30 +77,30 @@ def cost(steps: Sequence[Step]) -> int:
     return sum(len(step.clips) for step in steps)
 
 
-def scores_at(logits: Float32, steps: Sequence[Step], budgets: Sequence[int]) -> Iterator[Float64]:
-    """The mean logits, [clips, labels], as they are when each budget is spent.
+def scores_at(probabilities: Float64, steps: Sequence[Step], budgets: Sequence[int]) -> Iterator[Float64]:
+    """The mean probabilities, [clips, labels], as they are when each budget is spent.
 
     Args:
-        logits: [members, clips, views, labels] of all looks.
+        probabilities: [members, clips, views, labels] of all looks.
         steps: the passes; the last may be left unfinished.
         budgets: looks, in rising order. One that is larger than the whole order buys no more than that.
     """
-    sums, looks, spent = np.zeros((logits.shape[1], logits.shape[3])), np.zeros(logits.shape[1]), 0
+    sums, looks, spent = np.zeros((probabilities.shape[1], probabilities.shape[3])), np.zeros(probabilities.shape[1]), 0
     left = list(budgets)
     for step in steps:
         while left and left[0] < spent + len(step.clips):
             part = slice(0, left.pop(0) - spent)
-            yield _means(*_added(sums.copy(), looks.copy(), logits, step, part))
-        _added(sums, looks, logits, step, slice(None))
+            yield _means(*_added(sums.copy(), looks.copy(), probabilities, step, part))
+        _added(sums, looks, probabilities, step, slice(None))
         spent += len(step.clips)
     for _ in left:
         yield _means(sums, looks)
 
 
-def _added(sums: Float64, looks: Float64, logits: Float32, step: Step, part: slice) -> tuple[Float64, Float64]:
+def _added(sums: Float64, looks: Float64, probabilities: Float64, step: Step, part: slice) -> tuple[Float64, Float64]:
     """Adds a part of a pass to what was there."""
     clips = step.clips[part]
-    sums[clips] += logits[step.member, clips, step.views[part]]
+    sums[clips] += probabilities[step.member, clips, step.views[part]]
     looks[clips] += 1
     return sums, looks
 

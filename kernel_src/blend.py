@@ -1,21 +1,26 @@
-"""Running means of logits per clip, over whatever has finished, and how far the looks differ."""
+"""Running means of probabilities per clip, over whatever has finished, and how far the looks differ."""
 
 import threading
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 
 from kernel_src.plan import Opinion
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+
+_SMALLEST = 1e-9
+"""Means are taken to be at least so far from 0 and 1, where logits end."""
 
 
 class Blend:
     """Every clip's mean over the looks that reached it; safe to read while another thread adds.
 
-    Clips never compete with each other in the metric, so they may be averaged over different numbers of looks.
+    Probabilities are averaged, not logits: a sound that is in one window and not in the next is in the clip, and many
+    windows that do not hear it say little against it. Clips never compete with each other in the metric, so they may be
+    averaged over different numbers of looks.
 
     Args:
         n_clips: rows.
@@ -29,14 +34,14 @@ class Blend:
         self._looks = np.zeros(n_clips, np.float64)
         self._lock = threading.Lock()
 
-    def add(self, clips: Sequence[int], logits: Float32) -> None:
+    def add(self, clips: Sequence[int], probabilities: Float64) -> None:
         """Adds one look at some clips.
 
         Args:
             clips: their indices, each at most once.
-            logits: [clips, labels]; a clip whose logits are not all finite is left as it was.
+            probabilities: [clips, labels]; a clip whose values are not all finite is left as it was.
         """
-        rows, values = np.asarray(clips, np.intp), logits.astype(np.float64)
+        rows, values = np.asarray(clips, np.intp), probabilities
         finite = np.isfinite(values).all(axis=1)
         if not finite.all():
             rows, values = rows[finite], values[finite]
@@ -51,22 +56,24 @@ class Blend:
         return int(np.count_nonzero(self._looks))
 
     def opinion(self, clips: Sequence[int]) -> Opinion:
-        """What the looks at some clips say so far."""
+        """What the looks at some clips say so far.
+
+        In logits, where the spread of one clip's labels is comparable to another's: a small change of a probability p
+        is one of its logit, 1 / (p (1 - p)) times as large.
+        """
         rows = np.asarray(clips, np.intp)
         with self._lock:
             sums, squares, looks = self._sums[rows], self._squares[rows], self._looks[rows][:, None]
         means = sums / np.maximum(1, looks)
         variances = np.maximum(0.0, squares - looks * np.square(means)) / np.maximum(1, looks - 1)
-        return Opinion(means, variances)
+        inside = np.clip(means, _SMALLEST, 1 - _SMALLEST)
+        return Opinion(logit(inside), variances / np.square(inside * (1 - inside)))
 
     def probabilities(self) -> Float64:
-        """[clips, labels] the sigmoid of the mean logits; the priors for clips that no look has reached.
-
-        In double precision, for ties cost score: single precision rounds every logit above 17 to the same 1.
-        """
+        """[clips, labels] the mean; the priors for clips that no look has reached."""
         with self._lock:
             sums, looks = self._sums.copy(), self._looks.copy()
         reached = looks > 0
         result = np.tile(self._priors, (len(looks), 1))
-        result[reached] = 1 / (1 + np.exp(-sums[reached] / looks[reached, None]))
+        result[reached] = sums[reached] / looks[reached, None]
         return result

@@ -166,8 +166,8 @@ class PassLoop:
 
     def _take(self, member: int, result: BatchResult) -> None:
         """Takes in what a batch has brought."""
-        if result.logits is not None:
-            self._blend.add(result.clips, result.logits[:, self._columns])
+        if result.probabilities is not None:
+            self._blend.add(result.clips, result.probabilities[:, self._columns])
             config, clips = self._members[member].config, list(result.clips)
             self.views[member, clips] = [len(windows(n, config.crop_frames, config.n_mels)) for n in result.frames]
             self.looks[member, clips] += 1

@@ -1,4 +1,4 @@
-"""Which pass comes next, or none. Pure: it knows of members, looks and logits so far, but not of time or tensors."""
+"""Which pass comes next, or none. Pure: it knows of members, looks and opinions so far, but not of time or tensors."""
 
 import math
 from collections.abc import Sequence
@@ -50,9 +50,9 @@ class Opinion:
     """What the looks so far say."""
 
     means: Float64
-    """[clips, labels] of the logits."""
+    """[clips, labels] the blended probabilities, as logits."""
     variances: Float64
-    """[clips, labels] of one look's logit; 0 where there were fewer than two."""
+    """[clips, labels] of what one look says, in the same units; 0 where there were fewer than two."""
 
 
 class Planner:

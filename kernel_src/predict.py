@@ -15,7 +15,7 @@ from kernel_src.errors import NotReadyError
 from kernel_src.views import Window, cut, stretch, windows
 from kernel_src.weights import LoadedMember
 
-Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Spectrogram = npt.NDArray[np.float16]
 
 Fetch = Callable[[int, LoadedMember, float], Spectrogram | None]
@@ -32,7 +32,7 @@ class BatchResult:
 
     clips: tuple[int, ...] = ()
     """The clips that were looked at."""
-    logits: Float32 | None = None
+    probabilities: Float64 | None = None
     """[clips, labels]"""
     frames: tuple[int, ...] = ()
     """[clips] how long their spectrograms are."""
@@ -44,12 +44,12 @@ class BatchResult:
     """Clips that the budget had no time for."""
 
 
-Look = Callable[[LoadedMember, Sequence[Spectrogram], Sequence[Window]], Float32]
-"""What a member says of a window of each clip's own: [clips, labels] logits."""
+Look = Callable[[LoadedMember, Sequence[Spectrogram], Sequence[Window]], Float64]
+"""What a member says of a window of each clip's own: [clips, labels] probabilities."""
 
 
-def look(member: LoadedMember, spectrograms: Sequence[Spectrogram], view: int) -> Float32:
-    """The logits of one member for one view of some clips.
+def look(member: LoadedMember, spectrograms: Sequence[Spectrogram], view: int) -> Float64:
+    """The probabilities of one member for one view of some clips.
 
     Args:
         member: the network and its settings.
@@ -57,18 +57,18 @@ def look(member: LoadedMember, spectrograms: Sequence[Spectrogram], view: int) -
         view: which of each clip's own views.
 
     Returns:
-        [clips, labels] float32.
+        [clips, labels] float64.
     """
     config = member.config
     views = [windows(item.shape[1], config.crop_frames, config.n_mels)[view] for item in spectrograms]
     return look_through(member, spectrograms, views)
 
 
-def look_through(member: LoadedMember, spectrograms: Sequence[Spectrogram], views: Sequence[Window]) -> Float32:
-    """The logits of one member for a window of each clip's own, [clips, labels] float32."""
+def look_through(member: LoadedMember, spectrograms: Sequence[Spectrogram], views: Sequence[Window]) -> Float64:
+    """The probabilities of one member for a window of each clip's own, [clips, labels] float64."""
     config, silence = member.config, member.padding
     parts = [cut(spectrogram, window, silence) for spectrogram, window in zip(spectrograms, views, strict=True)]
-    return member.logits(stretch(parts, config.n_mels, config.crop_frames))
+    return member.probabilities(stretch(parts, config.n_mels, config.crop_frames))
 
 
 def cut_into_batches(clips: Sequence[int], size: int, last_size: int) -> list[tuple[int, ...]]:
@@ -174,9 +174,9 @@ class PassRunner:
             windows(n_frames, config.crop_frames, config.n_mels)[view_of(clip, n_frames)]
             for clip, n_frames in zip(usable, frames, strict=True)
         ]
-        logits = self._look_in_parts(member, list(usable.values()), views)
+        probabilities = self._look_in_parts(member, list(usable.values()), views)
         cost.note(self._budget.elapsed_s() - began_s, len(usable))
-        return BatchResult(tuple(usable), logits, frames, late, unusable, skipped)
+        return BatchResult(tuple(usable), probabilities, frames, late, unusable, skipped)
 
     def _gather(
         self, member: LoadedMember, batch: Sequence[int]
@@ -197,7 +197,7 @@ class PassRunner:
 
     def _look_in_parts(
         self, member: LoadedMember, spectrograms: Sequence[Spectrogram], views: Sequence[Window]
-    ) -> Float32:
+    ) -> Float64:
         """Looks at a batch, in halves of halves where the device's memory does not hold the whole."""
         try:
             return self._look(member, spectrograms, views)

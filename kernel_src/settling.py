@@ -11,7 +11,7 @@ TOP_RANKS = 8
 """Neighbours in the ranking that are compared; swaps further down change lwlrap by less than 1/72 each."""
 
 USUAL_VARIANCE = 1.0
-"""Of one look's logit, before any clip has had two looks."""
+"""Of one look, in logits, before any clip has had two looks."""
 
 POOLED_LOOKS = 4.0
 """How many looks' worth the spread over all clips counts beside a clip's own, which comes from a few looks only."""
@@ -25,8 +25,8 @@ def expected_change(means: Float64, variances: Float64, looks: Counts, looks_in_
     does not.
 
     Args:
-        means: [clips, labels] mean logits so far.
-        variances: [clips, labels] of one look's logit, as far as a clip's own looks tell.
+        means: [clips, labels] the blended probabilities so far, as logits.
+        variances: [clips, labels] of one look, in the same units, as far as a clip's own looks tell.
         looks: [clips] how many looks these are from, at least 1.
         looks_in_all: [clips] how many there will be at most.
 

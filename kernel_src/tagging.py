@@ -49,7 +49,7 @@ class Tagger:
         events: the log.
         clips: what to tag.
         extractors: make the spectrograms.
-        writer: writes the logits, in the label order of the submission.
+        writer: writes the blend, in the label order of the submission.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from scipy.special import expit
 
 from kernel_src.backend_names import EXACT
 from kernel_src.backends import Network, build, usual
@@ -20,13 +21,14 @@ from kernel_src.manifest import Member, config_from, sha256_of
 from kernel_src.model import ModelConfig, SEDenseNet
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LoadedMember:
     """A network that is ready to predict, and what its input must look like.
 
-    Its logits may be asked for by several threads at the same time.
+    It may be asked by several threads at the same time.
     """
 
     id: str
@@ -74,15 +76,21 @@ class LoadedMember:
         model = self.model if same_device else copy.deepcopy(self.model).to(device)
         return replace(self, model=model, backend=backend)
 
-    def logits(self, images: torch.Tensor) -> Float32:
+    def probabilities(self, images: torch.Tensor) -> Float64:
         """What the network says of some windows.
 
         Args:
             images: [batch, 1, mels, frames] float32 on the CPU, not normalised.
 
         Returns:
-            [batch, labels] float32.
+            [batch, labels] float64, for ties cost score: single precision rounds every logit above 17 to the same 1.
+            NaN where a logit is not finite.
         """
+        logits = self.logits(images).astype(np.float64)
+        return np.where(np.isfinite(logits), expit(logits), np.nan)
+
+    def logits(self, images: torch.Tensor) -> Float32:
+        """The same before the sigmoid, [batch, labels] float32."""
         with torch.inference_mode():
             if self.device.type == "cuda":  # from pinned memory a copy is twice as quick, and nobody waits for it
                 images = images.pin_memory()

@@ -28,7 +28,7 @@ class StoppedError(Exception):
 class Validation:
     """What one network says of clips that it has not seen."""
 
-    logits: Float64
+    probabilities: Float64
     """[clips, labels] the mean over all views of each clip."""
     lwlrap: float
     """Over all views."""
@@ -61,13 +61,13 @@ def validate(
                 progress.advance(len(batch))
             scores.append(lwlrap(targets, sums / np.minimum(view_counts, view + 1)[:, None]))
     return Validation(
-        logits=sums / view_counts[:, None],
+        probabilities=sums / view_counts[:, None],
         lwlrap=scores[-1],
         view_gains=tuple(np.diff(scores).tolist()),
     )
 
 
-def mean_logits(
+def mean_probabilities(
     member: LoadedMember,
     spectrograms: Sequence[Spectrogram],
     most_views: int,

@@ -101,31 +101,25 @@ def _check_against(
     if strange := [kept.fnames[row] for row in rows if kept.fnames[row] not in known]:
         raise KernelError(f"{settings.data}: has no {strange[0]}, which {member.id} was scored on; give its own data")
     ours = _predict(member, [split.folder / kept.fnames[row] for row in rows], settings.weights, manifest)
-    theirs = kept.logits[rows]
-    logits, shares = float(np.abs(ours - theirs).max()), float(np.abs(_shares(ours) - _shares(theirs)).max())
-    if not shares <= TOLERANCE:
+    difference = float(np.abs(ours - kept.probabilities[rows]).max())
+    if not difference <= TOLERANCE:
         raise KernelError(
-            f"{settings.weights / member.file}: the kernel's probabilities are up to {shares:.1e} off those of the"
-            f" training (logits {logits:.1e}), more than {TOLERANCE:.0e}: code or recordings have changed since;"
+            f"{settings.weights / member.file}: the kernel's probabilities are up to {difference:.1e} off those of the"
+            f" training, more than {TOLERANCE:.0e}: code or recordings have changed since;"
             " train it again with --again"
         )
-    return f"{len(rows)} clips: at most {shares:.1e} off the training's probabilities, {logits:.1e} off its logits"
-
-
-def _shares(logits: Float64) -> Float64:
-    """Probabilities."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float64)
+    return f"{len(rows)} clips: at most {difference:.1e} off the training's probabilities"
 
 
 def _predict(member: Member, paths: list[Path], weights: Path, manifest: Manifest) -> Float64:
-    """[clips, labels] the logits of a member, nothing taken from a cache."""
+    """[clips, labels] the probabilities of a member, nothing taken from a cache."""
     loaded = load_member(weights, member, len(manifest.labels), torch.device("cpu"), PLAIN)
     config = loaded.frontend
     spectrograms = [
         spectrogram(read_waveform(path, config.sample_rate_hz, config.trim_top_db), config) for path in paths
     ]
-    any_truth = np.ones((len(paths), len(manifest.labels)), np.bool_)  # only the logits are wanted
-    return validate(loaded, spectrograms, any_truth, member.id).logits
+    any_truth = np.ones((len(paths), len(manifest.labels)), np.bool_)  # only the probabilities are wanted
+    return validate(loaded, spectrograms, any_truth, member.id).probabilities
 
 
 def _check_scores(settings: ExportSettings, members: list[Member]) -> list[tuple[str, str]]:

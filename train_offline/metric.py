@@ -11,8 +11,8 @@ def lwlrap(truth: npt.NDArray[np.bool_], scores: Scores) -> float:
 
     Args:
         truth: [clips, labels] whether the label applies.
-        scores: [clips, labels] any scores that rank the labels of a clip; ties are punished, so give logits
-            rather than saturated probabilities.
+        scores: [clips, labels] any scores that rank the labels of a clip; ties are punished, so give
+            probabilities in double precision.
 
     Source: the competition's evaluation page. Equal to scikit-learn's
     `label_ranking_average_precision_score` with each clip weighted by its number of labels, which takes a loop.

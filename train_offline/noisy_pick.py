@@ -30,7 +30,7 @@ class Pick:
     """Its lwlrap: how well the network's ranking agrees with its labels."""
 
 
-def pick_balanced(targets: npt.NDArray[np.bool_], logits: Scores, settings: PickSettings) -> list[Pick]:
+def pick_balanced(targets: npt.NDArray[np.bool_], said: Scores, settings: PickSettings) -> list[Pick]:
     """Picks for each label the clips that agree best, and no label more often than another that has enough.
 
     Labels take turns, the one with the fewest picked clips first; each takes its best clip, unless that would give
@@ -39,13 +39,13 @@ def pick_balanced(targets: npt.NDArray[np.bool_], logits: Scores, settings: Pick
 
     Args:
         targets: [clips, labels] the noisy labels.
-        logits: [clips, labels] what the network says.
+        said: [clips, labels] what the network says, in any units that rank labels.
         settings: how many, and how good at least.
 
     Returns:
         The picks, each clip once, in the order in which they were picked.
     """
-    scores = lwlrap_of_clips(targets, logits)
+    scores = lwlrap_of_clips(targets, said)
     good = np.flatnonzero(scores >= settings.threshold)
     best_first = good[np.argsort(-scores[good], kind="stable")]
     queues = [best_first[targets[best_first, label]].tolist()[::-1] for label in range(targets.shape[1])]

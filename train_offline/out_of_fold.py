@@ -40,7 +40,7 @@ class OutOfFoldScore:
     """The scored clips."""
     truth: npt.NDArray[np.bool_]
     """[clips, labels]"""
-    logits: Float64
+    probabilities: Float64
     """[clips, labels] the mean of a fold's networks."""
 
 
@@ -75,14 +75,14 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
 
     results: dict[str, Validation] = {}
     unseen: dict[int, TrainingSet] = {}
-    logits_of_fold: dict[int, list[Float64]] = {}
+    of_fold: dict[int, list[Float64]] = {}
     for member in manifest.members:
         network = load_member(weights, member, len(labels), device, backend=EXACT)
         clips = unseen[member.fold] = curated(network.frontend).unseen_by(member.fold)
         results[member.id] = validate(network, clips.spectrograms, clips.targets, member.id)
-        logits_of_fold.setdefault(member.fold, []).append(results[member.id].logits)
+        of_fold.setdefault(member.fold, []).append(results[member.id].probabilities)
     truth = np.concatenate([clips.targets for clips in unseen.values()])
-    scores = np.concatenate([np.mean(logits, axis=0) for logits in logits_of_fold.values()])
+    scores = np.concatenate([np.mean(said, axis=0) for said in of_fold.values()])
     return OutOfFoldScore(
         members=results,
         lwlrap=lwlrap(truth, scores),
@@ -92,5 +92,5 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
         counts=truth.sum(axis=0),
         fnames=tuple(fname for clips in unseen.values() for fname in clips.fnames),
         truth=truth,
-        logits=scores,
+        probabilities=scores,
     )

@@ -15,7 +15,7 @@ from kernel_src.weights import LoadedMember
 from train_offline.batches import Normalisation, Source, TrainingSet
 from train_offline.checkpoints import Checkpoint
 from train_offline.curated import CuratedClips, NoisyClips
-from train_offline.evaluate import Validation, mean_logits, validate
+from train_offline.evaluate import Validation, mean_probabilities, validate
 from train_offline.metric import lwlrap
 from train_offline.noisy_pick import pick_balanced
 from train_offline.optimization import Forward, plain_forward
@@ -108,7 +108,7 @@ def _train_stage(job: FoldJob, number: int, start: TrainedNetwork) -> Member:
         forward=job.forward,
     )
     validation = _validate(job, network, unseen)
-    write_out_of_fold(job.folder.path, member_id, unseen, validation.logits)
+    write_out_of_fold(job.folder.path, member_id, unseen, validation.probabilities)
     member = job.folder.save(network, job.size.frontend, fold=job.fold, stage=stage, score=validation)
     checkpoint.remove()
     print(f"{member.id}: out-of-fold lwlrap {validation.lwlrap:.4f} on {len(unseen.fnames)} clips")
@@ -147,14 +147,13 @@ def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[
     targets = noisy.targets.astype(np.float32)
     if use.pick or use.soft_share:
         member = _as_member(job, network)
-        logits = mean_logits(member, noisy.spectrograms, PICK_VIEWS, f"fold {job.fold} noisy clips", job.stop)
+        said = mean_probabilities(member, noisy.spectrograms, PICK_VIEWS, f"fold {job.fold} noisy clips", job.stop)
         network.model.cpu()
         if use.pick:
-            picks = pick_balanced(noisy.targets, logits, use.pick)
+            picks = pick_balanced(noisy.targets, said, use.pick)
             write_picks(job.folder.path, job.fold, picks, noisy, job.curated.split.labels)
             print(f"fold {job.fold}: {len(picks)} of {len(clips)} noisy clips picked")
             clips = np.array(sorted(pick.clip for pick in picks), np.intp)
-        said = 1 / (1 + np.exp(-logits))
         targets = ((1 - use.soft_share) * targets + use.soft_share * said).astype(np.float32)
     if not len(clips):
         return []
@@ -191,4 +190,4 @@ def _validate(job: FoldJob, network: TrainedNetwork, unseen: TrainingSet) -> Val
 def _glance(job: FoldJob, start: TrainedNetwork, model: SEDenseNet, unseen: TrainingSet) -> float:
     """Lwlrap of the first view of each clip of the fold, to be watched."""
     member = _as_member(job, TrainedNetwork(model, start.normalisation))
-    return lwlrap(unseen.targets, mean_logits(member, unseen.spectrograms, 1, title=None, stop=job.stop))
+    return lwlrap(unseen.targets, mean_probabilities(member, unseen.spectrograms, 1, title=None, stop=job.stop))

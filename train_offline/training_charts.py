@@ -52,7 +52,7 @@ def ladder_of_views(members: Sequence[Member]) -> str:
 
 def scores_by_label(out_of_fold: OutOfFold) -> str:
     """A bar for each label, the best first."""
-    scores = lwlrap_per_label(out_of_fold.truth, out_of_fold.logits)
+    scores = lwlrap_per_label(out_of_fold.truth, out_of_fold.probabilities)
     counts = out_of_fold.truth.sum(axis=0)
     order = sorted(
         range(len(scores)), key=lambda label: (counts[label] == 0, -scores[label], out_of_fold.labels[label])
@@ -108,7 +108,7 @@ def worst_pairs(out_of_fold: OutOfFold) -> str:
             f"{names[pair.wrong]} is ranked above {names[pair.true]} in {pair.clips} of {pair.of} clips",
             colour=1,
         )
-        for pair in worst_confusions(out_of_fold.truth, out_of_fold.logits, MOST_CONFUSIONS)
+        for pair in worst_confusions(out_of_fold.truth, out_of_fold.probabilities, MOST_CONFUSIONS)
     ]
     return bar_rows(
         rows,
@@ -120,7 +120,7 @@ def worst_pairs(out_of_fold: OutOfFold) -> str:
 
 def confusion_map(out_of_fold: OutOfFold) -> str:
     """All pairs of labels as a heat map."""
-    counts = outranked(out_of_fold.truth, out_of_fold.logits)
+    counts = outranked(out_of_fold.truth, out_of_fold.probabilities)
     totals = out_of_fold.truth.sum(axis=0)
     names = out_of_fold.labels
     tips = [

@@ -78,16 +78,17 @@ def write_picks(weights: Path, fold: int, picks: Sequence[Pick], noisy: Training
     write_whole(picks_path(weights, fold), (json.dumps(rows, indent=0) + "\n").encode())
 
 
-def write_out_of_fold(weights: Path, member: str, unseen: TrainingSet, logits: Float64) -> None:
+def write_out_of_fold(weights: Path, member: str, unseen: TrainingSet, probabilities: Float64) -> None:
     """Keeps what a member says of the clips that it has not seen."""
     path = weights / FOLDER_NAME / f"{member}.oof.npz"
-    _write_arrays(path, {"fnames": np.array(unseen.fnames), "targets": unseen.targets, "logits": logits})
+    _write_arrays(path, {"fnames": np.array(unseen.fnames), "targets": unseen.targets, "probabilities": probabilities})
 
 
 def gather_out_of_fold(weights: Path, fold_of_member: Mapping[str, int], labels: Sequence[str]) -> None:
     """Writes `oof.npz`: one row for each clip that a finished member has not seen; a fold's members are averaged.
 
-    It holds fnames [clips], folds [clips], targets [clips, labels] bool, logits [clips, labels] float64 and labels.
+    It holds fnames [clips], folds [clips], targets [clips, labels] bool, probabilities [clips, labels] float64, and
+    labels.
     """
     folder = weights / FOLDER_NAME
     kept = {member: folder / f"{member}.oof.npz" for member in fold_of_member}
@@ -102,12 +103,13 @@ def gather_out_of_fold(weights: Path, fold_of_member: Mapping[str, int], labels:
             parts[0]["fnames"],
             np.full(len(parts[0]["fnames"]), fold),
             parts[0]["targets"],
-            np.mean([part["logits"] for part in parts], axis=0),
+            np.mean([part["probabilities"] for part in parts], axis=0),
         )
         for fold, parts in sorted(by_fold.items())
     ]
-    fnames, folds, targets, logits = (np.concatenate(column) for column in zip(*rows, strict=True))
-    content = {"fnames": fnames, "folds": folds, "targets": targets, "logits": logits, "labels": np.array(labels)}
+    names = ("fnames", "folds", "targets", "probabilities")
+    content = {name: np.concatenate(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    content["labels"] = np.array(labels)
     _write_arrays(folder / OUT_OF_FOLD_NAME, content)
 
 

@@ -58,7 +58,7 @@ class OutOfFold:
     fnames: tuple[str, ...]
     truth: npt.NDArray[np.bool_]
     """[clips, labels]"""
-    logits: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float64]
     """[clips, labels]"""
 
     @classmethod
@@ -67,12 +67,12 @@ class OutOfFold:
         labels: Sequence[str],
         fnames: Sequence[str],
         truth: npt.NDArray[np.bool_],
-        logits: npt.NDArray[np.floating],
+        probabilities: npt.NDArray[np.floating],
     ) -> "OutOfFold":
         """The mean for each clip that several networks have predicted, such as those of a fold's stages."""
         names, first, row_of = np.unique(np.asarray(fnames), return_index=True, return_inverse=True)
         sums = np.zeros((len(names), len(labels)))
-        np.add.at(sums, row_of, logits)
+        np.add.at(sums, row_of, probabilities)
         means = sums / np.bincount(row_of)[:, None]
         return cls(tuple(labels), tuple(names.tolist()), truth[first], means)
 
@@ -82,7 +82,7 @@ class MemberPredictions:
     """What one network said of the clips of its own fold when it was trained."""
 
     fnames: tuple[str, ...]
-    logits: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float64]
     """[clips, labels] the mean over all views."""
 
 
@@ -155,19 +155,18 @@ def read_member_predictions(weights: Path, member: str) -> MemberPredictions | N
     Raises:
         KernelError: it holds something else.
     """
-    arrays = _read_arrays(weights / FOLDER_NAME / f"{member}.{OUT_OF_FOLD_NAME}", ("fnames", "logits"))
+    arrays = _read_arrays(weights / FOLDER_NAME / f"{member}.{OUT_OF_FOLD_NAME}", ("fnames", "probabilities"))
     if arrays is None:
         return None
-    return MemberPredictions(tuple(arrays["fnames"].tolist()), arrays["logits"].astype(np.float64))
+    return MemberPredictions(tuple(arrays["fnames"].tolist()), arrays["probabilities"].astype(np.float64))
 
 
 def _read_out_of_fold(path: Path) -> OutOfFold | None:
-    arrays = _read_arrays(path, ("labels", "fnames", "targets", "logits"))
+    arrays = _read_arrays(path, ("labels", "fnames", "targets", "probabilities"))
     if arrays is None:
         return None
-    return OutOfFold.averaged(
-        arrays["labels"].tolist(), arrays["fnames"].tolist(), arrays["targets"].astype(np.bool_), arrays["logits"]
-    )
+    fnames, truth = arrays["fnames"].tolist(), arrays["targets"].astype(np.bool_)
+    return OutOfFold.averaged(arrays["labels"].tolist(), fnames, truth, arrays["probabilities"])
 
 
 def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]] | None:

@@ -61,7 +61,7 @@ def write_report(data: Path, weights: Path) -> Path:
 
 def _predicted(data: Path, weights: Path) -> OutOfFold:
     score = score_weights(data, weights)
-    return OutOfFold.averaged(score.labels, score.fnames, score.truth, score.logits)
+    return OutOfFold.averaged(score.labels, score.fnames, score.truth, score.probabilities)
 
 
 def report_page(findings: Findings) -> str:
@@ -89,8 +89,8 @@ _LABELS_NOTE = "Out of fold, the best first; behind each bar its lwlrap and how 
 
 
 def _score_text(out_of_fold: OutOfFold) -> str:
-    score = lwlrap(out_of_fold.truth, out_of_fold.logits)
-    low, high = lwlrap_interval(out_of_fold.truth, out_of_fold.logits)
+    score = lwlrap(out_of_fold.truth, out_of_fold.probabilities)
+    low, high = lwlrap_interval(out_of_fold.truth, out_of_fold.probabilities)
     return (
         f"out-of-fold lwlrap {score:.4f}, between {low:.3f} and {high:.3f} with 95 % confidence,"
         f" over {len(out_of_fold.fnames):,} clips that the networks had not seen"

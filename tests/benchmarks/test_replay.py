@@ -16,13 +16,13 @@ def recorded() -> RecordedLooks:
     rng = np.random.default_rng(0)
     lengths = rng.integers(10, 400, N_CLIPS)
     orders = np.full((N_MEMBERS, N_CLIPS, MAX_VIEWS), -1, np.int8)
-    logits = np.full((N_MEMBERS, N_CLIPS, MAX_VIEWS, N_LABELS), np.nan, np.float32)
+    probabilities = np.full((N_MEMBERS, N_CLIPS, MAX_VIEWS, N_LABELS), np.nan)
     for member, clip in np.ndindex(N_MEMBERS, N_CLIPS):
         order = view_order(int(lengths[clip]), 32, 16, member)
         orders[member, clip, : len(order)] = order
-        logits[member, clip, : len(order)] = rng.normal(0, 2, (len(order), N_LABELS))
-    random_logits = rng.normal(0, 2, (N_MEMBERS, N_CLIPS, RANDOM_LOOKS, N_LABELS)).astype(np.float32)
-    return RecordedLooks(logits, random_logits, orders, rng.random((N_CLIPS, N_LABELS)) < 0.3)
+        probabilities[member, clip, : len(order)] = rng.random((len(order), N_LABELS))
+    random_probabilities = rng.random((N_MEMBERS, N_CLIPS, RANDOM_LOOKS, N_LABELS))
+    return RecordedLooks(probabilities, random_probabilities, orders, rng.random((N_CLIPS, N_LABELS)) < 0.3)
 
 
 def test_every_order_of_all_looks_comes_to_the_same(recorded: RecordedLooks) -> None:
@@ -30,18 +30,18 @@ def test_every_order_of_all_looks_comes_to_the_same(recorded: RecordedLooks) -> 
     orders = [our_order(recorded, VALUES, stop_early=False), fixed, shuffled(fixed, seed=1)]
     whole = int(recorded.view_counts.sum())
     assert [cost(order) for order in orders] == [whole] * 3
-    expected = np.nansum(recorded.logits.astype(float), axis=(0, 2)) / recorded.view_counts.sum(axis=0)[:, None]
+    expected = np.nansum(recorded.probabilities.astype(float), axis=(0, 2)) / recorded.view_counts.sum(axis=0)[:, None]
     for order in orders:
-        (scores,) = scores_at(recorded.logits, order, [whole])
+        (scores,) = scores_at(recorded.probabilities, order, [whole])
         np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
 def test_a_budget_buys_so_many_looks_and_may_end_within_a_pass(recorded: RecordedLooks) -> None:
     steps = [Step(0, np.array([2, 0, 1]), np.zeros(3, np.intp)), Step(1, np.array([2]), np.zeros(1, np.intp))]
-    after_two, after_all = scores_at(recorded.logits, steps, [2, 10])
-    np.testing.assert_allclose(after_two[[2, 0]], recorded.logits[0, [2, 0], 0])
+    after_two, after_all = scores_at(recorded.probabilities, steps, [2, 10])
+    np.testing.assert_allclose(after_two[[2, 0]], recorded.probabilities[0, [2, 0], 0])
     assert not after_two[1].any()
-    np.testing.assert_allclose(after_all[2], recorded.logits[:2, 2, 0].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(after_all[2], recorded.probabilities[:2, 2, 0].mean(axis=0), atol=1e-6)
 
 
 def test_the_silver_solutions_order_is_fold_by_fold(recorded: RecordedLooks) -> None:

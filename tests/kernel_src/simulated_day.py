@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from kernel_src.blend import Blend
 from kernel_src.budget import TimeBudget
@@ -150,10 +151,10 @@ class Day:
         """Notes what the blend is given and which views are asked for, on their way."""
         add, view_of = self.blend.add, self.loop._view_of
 
-        def adding(clips: Sequence[int], logits: np.ndarray) -> None:
-            for clip, row in zip(clips, logits, strict=True):
+        def adding(clips: Sequence[int], probabilities: np.ndarray) -> None:
+            for clip, row in zip(clips, probabilities, strict=True):
                 self.said[clip].append(row)
-            add(clips, logits)
+            add(clips, probabilities)
 
         def viewing(member: int, clip: int, frames: int) -> int:
             view = view_of(member, clip, frames)
@@ -171,7 +172,8 @@ class Day:
         self.dearest_batch_s = max(self.dearest_batch_s, cost_s)
         self.dearest_look_s = max(self.dearest_look_s, cost_s / len(spectrograms))
         assert all(isinstance(view, Window) for view in views)
-        return self._rng.normal(0.0, 2.0, (len(spectrograms), len(PRIORS))).astype(np.float32)
+        probabilities: np.ndarray = expit(self._rng.normal(0.0, 2.0, (len(spectrograms), len(PRIORS))))
+        return probabilities
 
     def _fetch(self, clip: int, _: Any, patience_s: float) -> np.ndarray:
         if self._ready_at_s(clip) > self.now_s + patience_s:

@@ -1,6 +1,5 @@
 """Runs on all kinds of days, on an injected clock: never late, never idle, a row for every clip."""
 
-import math
 import os
 from collections import Counter
 
@@ -60,7 +59,7 @@ def slow_blend(day: Day) -> list[list[float]]:
         means = (
             [sum(float(look[label]) for look in looks) / len(looks) for label in range(len(PRIORS))] if looks else []
         )
-        rows.append([1 / (1 + math.exp(-mean)) for mean in means] or list(PRIORS))
+        rows.append(means or list(PRIORS))
     return rows
 
 

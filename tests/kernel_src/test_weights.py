@@ -11,7 +11,7 @@ from kernel_src.backends import candidates
 from kernel_src.errors import KernelError
 from kernel_src.manifest import Member, read_manifest, sha256_of
 from kernel_src.model import ModelConfig, SEDenseNet
-from kernel_src.weights import load_member
+from kernel_src.weights import LoadedMember, load_member
 from sample_data import make_weights
 
 CPU = torch.device("cpu")
@@ -73,6 +73,16 @@ def test_what_computes_is_named_and_may_be_chosen(tmp_path: Path, member: Member
     folded = plain.on(CPU, "folded-float32")
     assert folded.backend == "folded-float32"
     np.testing.assert_allclose(folded.logits(images), plain.logits(images), atol=1e-5)
+
+
+def test_certain_labels_stay_apart_and_a_logit_that_is_not_finite_is_no_probability(
+    tmp_path: Path, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = np.array([[18.0, 19.0, 20.0], [0.0, np.inf, np.nan]], np.float32)
+    monkeypatch.setattr(LoadedMember, "logits", lambda *_: logits)
+    certain, broken = load_member(tmp_path, member, 3, CPU).probabilities(torch.zeros(2, 1, 16, 32))
+    assert certain[0] < certain[1] < certain[2] < 1
+    np.testing.assert_array_equal(broken, [0.5, np.nan, np.nan])
 
 
 def test_a_member_that_is_where_it_should_be_is_shared(tmp_path: Path, member: Member) -> None:

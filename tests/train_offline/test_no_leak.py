@@ -58,7 +58,7 @@ def test_a_clip_that_is_validated_reaches_neither_training_nor_pick(
         return np.zeros((len(spectrograms), len(MARKED)))
 
     monkeypatch.setattr(module, "train_network", train)
-    monkeypatch.setattr(module, "mean_logits", predict)
+    monkeypatch.setattr(module, "mean_probabilities", predict)
     use = NoisyUse(None if pick_all else PickSettings(50, 0.0), weight=1.0, soft_share=0.5)
     recipe = Recipe("test", (Stage(CURATED_STAGE, 1.0, 1e-3), Stage(NOISY_STAGE, 1.0, 1e-3, use)))
     job = job_for(marked_data, tmp_path, recipe, withheld=withheld)

@@ -179,10 +179,10 @@ def test_a_training_leaves_what_a_report_needs(training_data: Path, tmp_path: Pa
     picks = json.loads((out / "training" / "picks-fold0.json").read_text())
     assert all(set(pick) == {"fname", "label", "score"} for pick in picks)
     oof = np.load(out / "training" / "oof.npz")
-    assert len(set(oof["fnames"])) == len(oof["fnames"]) == len(oof["logits"]) == 16
+    assert len(set(oof["fnames"])) == len(oof["fnames"]) == len(oof["probabilities"]) == 16
     assert oof["labels"].tolist() == list(LABELS)
     score = score_weights(training_data, out)
-    assert lwlrap(oof["targets"], oof["logits"]) == pytest.approx(score.lwlrap)
+    assert lwlrap(oof["targets"], oof["probabilities"]) == pytest.approx(score.lwlrap)
     assert score.interval[0] <= score.lwlrap <= score.interval[1]
     assert not list((out / "training").glob("*.checkpoint"))
 

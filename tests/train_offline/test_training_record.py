@@ -65,10 +65,10 @@ def test_files_that_are_not_what_they_say_are_named(tmp_path: Path, name: str, c
 
 def test_out_of_fold_predictions_of_several_networks_are_averaged_by_clip(tmp_path: Path) -> None:
     truth = np.array([[True, False], [False, True], [True, False]])
-    logits = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    np.savez(folder(tmp_path) / "oof.npz", fnames=["b", "a", "b"], targets=truth, logits=logits, labels=["X", "Y"])
+    said = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    np.savez(folder(tmp_path) / "oof.npz", fnames=["b", "a", "b"], targets=truth, probabilities=said, labels=["X", "Y"])
     found = read_training_record(tmp_path).out_of_fold
     assert isinstance(found, OutOfFold)
     assert (found.fnames, found.labels) == (("a", "b"), ("X", "Y"))
-    assert found.logits.tolist() == [[3, 4], [3, 4]]
+    assert found.probabilities.tolist() == [[3, 4], [3, 4]]
     assert found.truth.tolist() == [[False, True], [True, False]]
