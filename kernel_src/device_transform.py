@@ -32,6 +32,9 @@ class DeviceTransform:
         device: where to compute.
         deliver: is given the spectrograms.
         events: is told when the device gives up.
+
+    Attributes:
+        gave_up: whether the device has; what is handed in all the same is computed by whoever hands it in.
     """
 
     def __init__(self, device: torch.device, deliver: Deliver, events: EventLog) -> None:
@@ -42,13 +45,13 @@ class DeviceTransform:
         self._waiting: deque[tuple[Job, Float32]] = deque()
         self._waiting_samples = 0
         self._changed = threading.Condition()
-        self._gave_up = False
+        self.gave_up = False
         self._closed = False
         threading.Thread(target=self._run, name="device-frontend", daemon=True).start()
 
     def submit(self, job: Job, waveform: Float32) -> None:
         """Puts a waveform in line; waits while the line is long."""
-        if self._gave_up:
+        if self.gave_up:
             self._deliver(job, spectrogram(waveform, job.config))
             return
         with self._changed:
@@ -90,7 +93,7 @@ class DeviceTransform:
             return batch
 
     def _compute(self, config: FrontendConfig, waveforms: Sequence[Float32]) -> Sequence[Spectrogram]:
-        if not self._gave_up:
+        if not self.gave_up:
             try:
                 return self._frontend(config).spectrograms(waveforms)
             except RuntimeError as error:  # torch.OutOfMemoryError is one, and whatever else CUDA reports
@@ -103,7 +106,7 @@ class DeviceTransform:
         return self._frontends[config]
 
     def _give_up(self, error: RuntimeError) -> None:
-        self._gave_up = True
+        self.gave_up = True
         self._frontends.clear()
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         text = f"{self._device}: {reason}; spectrograms are made on the CPU from here on"

@@ -161,7 +161,7 @@ class SpectrogramSource:
                 self._at_work_since_s[job] = time.monotonic()
             path = self._clips.path(self._clips.fnames[job.clip])
             try:
-                if self._transform is None:
+                if self._transform is None or self._transform.gave_up:
                     self._deliver(job, extractor.spectrogram(path, job.config))
                 else:
                     self._transform.submit(job, extractor.waveform(path, job.config))

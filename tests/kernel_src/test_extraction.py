@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from kernel_src.memory import memory_reader
 from kernel_src.store import SpectrogramStore, StoreSettings
 from sample_data import SMALL_FRONTEND, tone
 
+OTHER_FRONTEND = replace(SMALL_FRONTEND, scaling="db")
 AMPLE = StoreSettings(limit_bytes=10**10, memory_reserve_bytes=0, disk_bytes=10**9, disk_reserve_bytes=0)
 NO_ROOM = StoreSettings(limit_bytes=0, memory_reserve_bytes=0, disk_bytes=0, disk_reserve_bytes=0)
 CPU = torch.device("cpu")
@@ -209,6 +211,26 @@ def test_a_device_without_memory_left_gives_its_work_to_the_cpu(
             np.testing.assert_array_equal(opened.get(clip), expected)
         assert opened.out.getvalue().count("frontend to cpu") == 1
         assert "out of memory" in opened.out.getvalue()
+
+
+def test_after_a_device_has_failed_the_extractors_do_its_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(ThreadExtractor):
+        spectrograms = 0
+
+        def spectrogram(self, path: Path, config: FrontendConfig) -> np.ndarray:
+            self.spectrograms += 1
+            return super().spectrogram(path, config)
+
+    def fail(*_: object) -> list[np.ndarray]:
+        raise RuntimeError("unspecified launch failure")
+
+    monkeypatch.setattr(torch_frontend.TorchFrontend, "spectrograms", fail)
+    asked = Asked()
+    with bench(tmp_path, write_clips(tmp_path, 3), device=CPU, extractors=[asked]) as opened:
+        assert all(opened.get(clip) is not None for clip in range(3))
+        opened.source.start(OTHER_FRONTEND, range(3))
+        assert all(opened.source.get(clip, OTHER_FRONTEND, 20.0) is not None for clip in range(3))
+    assert asked.spectrograms >= 3
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_threads_nor_on_processes(tmp_path: Path) -> None:
