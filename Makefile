@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # What you may set on the command line, as in `make train DATA=~/fat2019 SIZE=full`.
 DATA    ?= demo/data
 WEIGHTS ?= weights
-RECIPE  ?= silver
+RECIPE  ?= best
 SIZE    ?= small
 FOLDS   ?=
 TIME    ?=

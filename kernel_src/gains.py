@@ -22,10 +22,10 @@ from kernel_src.manifest import Member
 Float64 = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.intp]
 
-ENSEMBLE_GAIN = 0.04
+ENSEMBLE_GAIN = 0.03
 """What infinitely many folds add to one; see the module's docstring."""
 
-USUAL_VIEW_GAIN = 0.03
+USUAL_VIEW_GAIN = 0.06
 """What all further views add to the first where no ladder was measured."""
 
 

@@ -14,7 +14,7 @@ Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.intp]
 
-SETTLED_BELOW = 0.002
+SETTLED_BELOW = 0.003
 """A clip is left alone when further looks are expected to move its lwlrap by less than this."""
 
 FIRST_LOOKS = 2
@@ -29,7 +29,7 @@ SHARE_OF_A_PASS = 0.25
 FEWEST_CLIPS = 32
 """But so many of them at least: smaller passes are not worth their bookkeeping."""
 
-GOOD_ENOUGH = 0.5
+GOOD_ENOUGH = 0.75
 """A clip takes part in a pass if the pass's member gives it this share of what the best member for it would."""
 
 

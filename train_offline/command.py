@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kernel_src.before_torch import prepare_for_torch
 from kernel_src.errors import KernelError
-from train_offline.recipes import RECIPES, SIZES
+from train_offline.recipes import BEST, RECIPES, SIZES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_training(train: argparse.ArgumentParser) -> None:
     sizes = "; ".join(f"{size.name}: {size.for_whom}" for size in SIZES.values())
     train.add_argument("--data", type=Path, required=True, help="a folder in the competition's layout")
-    train.add_argument("--recipe", choices=sorted(RECIPES), default="silver", help="how (default: silver)")
+    train.add_argument("--recipe", choices=sorted(RECIPES), default=BEST.name, help=f"how (default: {BEST.name})")
     train.add_argument("--size", choices=sorted(SIZES), default="small", help=f"how much (default: small). {sizes}")
     train.add_argument("--folds", type=fold_list, default=(), help="such as 0,1 (default: all)")
     train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
