@@ -1,7 +1,8 @@
 """The windows of a spectrogram that the passes look at.
 
-A clip's views are a fixed sequence: first windows that cover it end to end, then windows half-way between those, then
-windows zoomed in on the low or the high bands. Every window of a clip is another one: a short clip has few.
+A clip's views are a fixed sequence: first windows that cover it end to end, then windows at the low or the high bands
+and windows half-way between the first ones. All are enlarged, as the crops in training are. Every window of a clip is
+another one: a short clip has few.
 """
 
 import itertools
@@ -21,7 +22,11 @@ MAX_VIEWS = 16
 """The longest sequence; 16 windows end to end cover 64 s at the silver solution's settings."""
 
 ZOOM = 1.1
-"""How far zoomed windows are enlarged, along time and bands alike: the silver solution's."""
+"""How far windows at the low or the high bands are enlarged, along time and bands alike: the silver solution's."""
+
+MIDDLE_ZOOM = 1.05
+"""How far all others are: as crops in training on average. A window that is not enlarged at all looks sharper than
+anything that a network has learnt from, and is worth much less (`docs/planning.md`)."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,8 @@ class Window:
 def windows(n_frames: int, crop_frames: int, n_mels: int) -> tuple[Window, ...]:
     """The views of a clip, in the order in which they are worth looking at.
 
-    First zoomed windows over the whole clip, end to end, for a zoomed look has proved better than a plain one; then, in
-    turns, plain windows end to end, zoomed ones at the bands that the first left out, and plain ones in between.
+    First windows of the middle bands over the whole clip, end to end; then, in turns, windows at the low and the high
+    bands, the same places with the bands that these left out, and windows of the middle bands in between.
 
     Args:
         n_frames: the clip's length.
@@ -61,7 +66,7 @@ def view_order(n_frames: int, crop_frames: int, n_mels: int, rank: int) -> tuple
     """The order in which one of several networks looks at a clip's views, as indices into `windows`.
 
     Each network begins elsewhere, so that a long clip is covered by all of them together long before one of them has
-    seen it all; every second network begins with the other bands.
+    seen it all; every second network takes the other bands first.
 
     Args:
         n_frames: the clip's length.
@@ -77,28 +82,31 @@ def view_order(n_frames: int, crop_frames: int, n_mels: int, rank: int) -> tuple
 class _Groups:
     """The views of a clip, by what they are for; each group is spread over the whole clip from its first few on."""
 
-    zoomed: list[Window]
+    middle: list[Window]
+    """End to end, with the middle bands."""
+    edges: list[Window]
     """End to end, with the low and the high bands in turns."""
-    other_bands: list[Window]
-    """The same places with the bands that `zoomed` leaves out."""
-    plain: list[Window]
-    """End to end with all bands."""
+    other_edges: list[Window]
+    """The same places with the bands that `edges` leaves out."""
     between: list[Window]
-    """Half-way between two plain ones."""
+    """Half-way between two of `middle`."""
 
 
 def _groups(n_frames: int, crop_frames: int, n_mels: int) -> _Groups:
     """`MAX_VIEWS` views in all, all different; the later groups are the first to go without."""
-    if n_frames <= crop_frames:
-        cover = [(n_frames - crop_frames) // 2]  # in the middle, padding on both sides
+    length, bands = round(crop_frames / MIDDLE_ZOOM), round(n_mels / MIDDLE_ZOOM)
+    if n_frames <= length:
+        cover = [(n_frames - length) // 2]  # in the middle, padding on both sides
         between: list[int] = []
     else:
-        cover = _spread(0, n_frames - crop_frames, min(MAX_VIEWS, math.ceil(n_frames / crop_frames)))
+        cover = _spread(0, n_frames - length, min(MAX_VIEWS, math.ceil(n_frames / length)))
         between = [(low + high) // 2 for low, high in itertools.pairwise(cover)]
-    groups = [
-        *(_zoomed_windows(n_frames, round(crop_frames / ZOOM), n_mels, turn) for turn in (0, 1)),
-        *([Window(start, crop_frames, 0, n_mels) for start in _coarse_to_fine(starts)] for starts in (cover, between)),
+    in_the_middle = [
+        [Window(start, length, (n_mels - bands) // 2, bands) for start in _coarse_to_fine(starts)]
+        for starts in (cover, between)
     ]
+    at_the_edges = [_windows_at_the_edges(n_frames, round(crop_frames / ZOOM), n_mels, turn) for turn in (0, 1)]
+    groups = [in_the_middle[0], *at_the_edges, in_the_middle[1]]
     seen: set[Window] = set()
     for group in groups:
         group[:] = [window for window in dict.fromkeys(group) if window not in seen][: MAX_VIEWS - len(seen)]
@@ -108,15 +116,15 @@ def _groups(n_frames: int, crop_frames: int, n_mels: int) -> _Groups:
 
 def _in_order(groups: _Groups, rank: int) -> list[Window]:
     """All views as a network of this rank looks at them."""
-    first, second = groups.zoomed, groups.other_bands
+    first, second = groups.edges, groups.other_edges
     if rank % 2 and len(second) == len(first):
         first, second = second, first
-    rest = _in_turns(*(_rotated(group, rank) for group in (groups.plain, second, groups.between)))
-    return [*_rotated(first, rank), *rest]
+    rest = _in_turns(*(_rotated(group, rank) for group in (first, second, groups.between)))
+    return [*_rotated(groups.middle, rank), *rest]
 
 
-def _zoomed_windows(n_frames: int, length_frames: int, n_mels: int, turn: int) -> list[Window]:
-    """Zoomed windows over the whole clip, by turns with the low and the high bands; odd turns the other way round."""
+def _windows_at_the_edges(n_frames: int, length_frames: int, n_mels: int, turn: int) -> list[Window]:
+    """Windows over the whole clip, by turns with the low and the high bands; odd turns the other way round."""
     n_bands = round(n_mels / ZOOM)
     edges = sorted((0, n_frames - length_frames))
     starts = _coarse_to_fine(_spread(edges[0], edges[1], max(2, math.ceil(n_frames / length_frames))))

@@ -12,8 +12,8 @@ from kernel_src.budget import TimeBudget
 from kernel_src.crew import Crew
 from kernel_src.errors import NotReadyError
 from kernel_src.events import EventLog
-from kernel_src.predict import BatchResult, Fetch, PassRunner, cut_into_batches, look
-from kernel_src.views import Window, windows
+from kernel_src.predict import BatchResult, Fetch, PassRunner, cut_into_batches, look, look_through
+from kernel_src.views import Window
 from kernel_src.weights import LoadedMember, load_member
 from sample_data import make_weights
 
@@ -60,8 +60,8 @@ def test_a_batch_gives_each_clip_what_it_gets_alone(member: LoadedMember) -> Non
 def test_a_view_is_normalised_as_in_training(member: LoadedMember) -> None:
     image = torch.from_numpy(clip_spectrogram(0)[:, :32].astype(np.float32))[None, None]
     expected = member.model((image - member.mean) / member.std).sigmoid().detach().numpy()
-    plain = windows(32, 32, 16).index(Window(0, 32, 0, 16))
-    np.testing.assert_allclose(look(member, [clip_spectrogram(0)[:, :32]], view=plain), expected, atol=1e-6)
+    whole = look_through(member, [clip_spectrogram(0)], [Window(0, 32, 0, 16)])
+    np.testing.assert_allclose(whole, expected, atol=1e-6)
 
 
 def test_a_pass_reaches_every_clip_in_order(member: LoadedMember) -> None:
