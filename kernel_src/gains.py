@@ -25,7 +25,7 @@ Counts = npt.NDArray[np.intp]
 ENSEMBLE_GAIN = 0.03
 """What infinitely many folds add to one; see the module's docstring."""
 
-USUAL_VIEW_GAIN = 0.06
+USUAL_VIEW_GAIN = 0.05
 """What all further views add to the first where no ladder was measured."""
 
 

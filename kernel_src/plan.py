@@ -14,7 +14,7 @@ Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.intp]
 
-SETTLED_BELOW = 0.003
+SETTLED_BELOW = 0.002
 """A clip is left alone when further looks are expected to move its lwlrap by less than this."""
 
 FIRST_LOOKS = 2
