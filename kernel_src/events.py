@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -27,6 +27,7 @@ class EventLog:
         self._elapsed_s = elapsed_s
         self._out = out or sys.stdout
         self._lock = threading.Lock()
+        self._has_ended = False
         self._file: IO[str] | None = None
         if path is not None:
             try:
@@ -42,10 +43,20 @@ class EventLog:
             message: the sentence for people; made from the fields where it is empty.
             fields: what the drawing and the tests read; JSON values, units in the names.
         """
+        self._tell(event, message, fields, is_last=False)
+
+    def emit_last(self, event: str, message: str, **fields: object) -> None:
+        """The same for an event after which nothing is noted any more, whatever other threads still do."""
+        self._tell(event, message, fields, is_last=True)
+
+    def _tell(self, event: str, message: str, fields: Mapping[str, object], *, is_last: bool) -> None:
         t_s = round(self._elapsed_s(), 3)
         text = message or ", ".join(f"{name} {value}" for name, value in fields.items())
         line = json.dumps({"t_s": t_s, "event": event, **fields}, default=str)
         with self._lock:
+            if self._has_ended:
+                return
+            self._has_ended = is_last
             self._say(f"{t_s:8.1f} s  {event.replace('_', ' ')}: {text}")
             self._write(line)
 

@@ -65,7 +65,7 @@ class LastResort:
             return
         patience_s = self._budget.until_leaving_s
         _try(self._write_newest, min(AT_SIGTERM_S, patience_s) if reason == "SIGTERM" else patience_s)
-        _try(lambda: self._events.emit("run_ended", f"ended from outside: {reason}", reason=reason), TO_TELL_S)
+        _try(lambda: self._events.emit_last("run_ended", f"ended from outside: {reason}", reason=reason), TO_TELL_S)
         self._leave(0)
 
     def _write_newest(self) -> None:

@@ -18,6 +18,15 @@ def test_an_event_is_a_line_for_people_and_a_json_line_for_programs(tmp_path: Pa
     assert out.getvalue() == "    12.3 s  clip failed: a.wav: has no samples\n    12.3 s  pass done: view 3, clips 20\n"
 
 
+def test_nothing_follows_the_last_word(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with EventLog(tmp_path / "run.jsonl", lambda: 0.0, out) as events:
+        events.emit_last("run_ended", "the time is up")
+        events.emit("pass_done", "by a thread that has not noticed")
+    assert [json.loads(line)["event"] for line in (tmp_path / "run.jsonl").read_text().splitlines()] == ["run_ended"]
+    assert len(out.getvalue().splitlines()) == 1
+
+
 class FullDisk(io.StringIO):
     def write(self, _: str) -> int:
         raise OSError(28, "No space left on device")
