@@ -15,7 +15,7 @@ class Augmentation:
     """What is done to the crops of a batch."""
 
     max_zoom: float = 1.1
-    """Crops are enlarged by up to this factor, around a random place."""
+    """Crops are enlarged by up to this factor, around a random place; the kernel's windows are alike."""
     max_warp: float = 0.05
     """Crops are seen in perspective: their corners move by up to this share of the size."""
     mixing: Literal["average", "maximum"] = "average"

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from kernel_src.views import MIDDLE_ZOOM, ZOOM
 from train_offline.batches import Batches, Normalisation, Source
-from train_offline.recipes import BEST, SILVER, Augmentation
+from train_offline.recipes import BEST, RECIPES, SILVER, Augmentation, Recipe
 from train_offline.spectrogram_table import SpectrogramTable
 
 PLAIN = Augmentation(max_zoom=1.0, max_warp=0.0, mixed_share=0.0)
@@ -46,6 +47,12 @@ def test_every_clip_of_all_sources_has_its_turn_in_an_epoch_with_its_own_image_t
             torch.testing.assert_close(batch.images[:, 0, 0, 0], values)
             torch.testing.assert_close(batch.targets[:, 0], values)
             torch.testing.assert_close(batch.weights, torch.where(values == 1, 1.0, 0.5))
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_the_kernel_enlarges_its_windows_as_training_enlarges_crops(recipe: Recipe) -> None:
+    assert recipe.augmentation.max_zoom == ZOOM
+    assert (1 + recipe.augmentation.max_zoom) / 2 == pytest.approx(MIDDLE_ZOOM)
 
 
 @pytest.mark.parametrize("augmentation", [SILVER.augmentation, BEST.augmentation], ids=["silver", "best"])
