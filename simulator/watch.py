@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from kernel_src.limits import KernelLimits
 from simulator.submission_history import SubmissionHistory
 
-SHORTEST_INTERVAL_S = 0.05
+SHORTEST_INTERVAL_S = 0.1
 # What costly readings may take of the time. Disk and connections grow slowly, and a moment late does no harm there.
 MEMORY_SHARE_OF_TIME = 0.004
 SHARE_OF_TIME = 0.002

@@ -127,9 +127,13 @@ class Size:
         )
 
 
+METHOD = 2
+"""Counts changes of what is done that no setting tells of. 2: networks predict with means of probabilities."""
+
+
 def digest_of(recipe: Recipe, size: Size) -> str:
     """A short name for all settings of a training, for recipes and sizes keep their names when people change them."""
-    settings = json.dumps([asdict(recipe), asdict(size)], sort_keys=True)
+    settings = json.dumps([asdict(recipe), asdict(size), METHOD], sort_keys=True)
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 

@@ -25,7 +25,19 @@ sys.exit(main(sys.argv[1:]))
 
 
 def start(data: Path, out: Path) -> subprocess.Popen[str]:
-    arguments = ["train", "--data", str(data), "--size", "tiny", "--folds", "0", "--out", str(out)]
+    arguments = [
+        "train",
+        "--data",
+        str(data),
+        "--recipe",
+        "silver",
+        "--size",
+        "tiny",
+        "--folds",
+        "0",
+        "--out",
+        str(out),
+    ]
     return subprocess.Popen(
         [sys.executable, "-c", TRAIN, *arguments],
         env={"PYTHONPATH": ":".join(sys.path), "XDG_CACHE_HOME": str(data.parent / "cache"), "PATH": ""},
