@@ -29,10 +29,11 @@ def test_a_clip_has_the_mean_and_the_spread_of_the_looks_that_reached_it(passes:
     for clip, row in enumerate(blend.probabilities()):
         mean = sum(looks[clip]) / len(looks[clip]) if looks[clip] else None
         np.testing.assert_allclose(row, PRIORS if mean is None else mean)
+        slope = 1.0 if mean is None else mean * (1 - mean)  # of a probability by its logit
+        spread = np.var(looks[clip], axis=0, ddof=1) if len(looks[clip]) > 1 else 0.0
+        np.testing.assert_allclose(opinion.variances[clip] * slope**2, spread, atol=1e-12)
         if mean is not None:
             np.testing.assert_allclose(opinion.means[clip], np.log(mean / (1 - mean)))
-            spread = np.var(looks[clip], axis=0, ddof=1) if len(looks[clip]) > 1 else 0.0
-            np.testing.assert_allclose(opinion.variances[clip], spread / (mean * (1 - mean)) ** 2, atol=1e-9)
 
 
 def test_values_that_are_not_finite_cost_one_look_at_one_clip() -> None:
