@@ -27,11 +27,12 @@ from kernel_src.manifest import MANIFEST_NAME, Member, read_manifest
 from kernel_src.weights import load_member, pick_device
 from train_offline.bootstrap import lwlrap_interval, paired_interval
 from train_offline.command import fold_list
-from train_offline.compilation import CompileChoice
+from train_offline.compilation import CompileChoice, Work, choose_forward
 from train_offline.dataset import CURATED, NOISY, TEST, read_split, read_vocabulary
 from train_offline.demo_data import write_demo_data
 from train_offline.evaluate import mean_probabilities
 from train_offline.metric import lwlrap
+from train_offline.optimization import plain_forward
 from train_offline.recipes import BEST, SILVER, SIZES, Recipe, Size
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
 from train_offline.spectrogram_table import SpectrogramTable
@@ -121,8 +122,20 @@ def compare(comparison: Comparison) -> dict[str, Result]:
 def _side_by_side(comparison: Comparison, jobs: list[tuple[Recipe, int]]) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(comparison.at_once, context, initializer=prepare_for_torch) as pool:
+        comparison = replace(comparison, compile=pool.submit(_compile_once, comparison).result())
         for future in as_completed([pool.submit(_train_and_predict, comparison, *job) for job in jobs]):
             future.result()
+
+
+def _compile_once(comparison: Comparison) -> CompileChoice:
+    """Compiles before many want it, who then find it in the compiler's cache; returns whether they are to want it."""
+    size, recipe = comparison.size, comparison.recipes[0]
+    labels = read_vocabulary(comparison.data)
+    seen = len(read_split(comparison.data, CURATED, labels).fnames) * (1 - 1 / size.n_folds)
+    epochs = size.epochs * sum(stage.epochs_share for stage in recipe.stages)
+    steps = round(len(comparison.folds) * epochs * seen / size.batch_clips)
+    work = Work(recipe, size, len(labels), size.batch_clips, pick_device(), steps)
+    return "no" if choose_forward(comparison.compile, work) is plain_forward else "yes"
 
 
 def _train_and_predict(comparison: Comparison, recipe: Recipe, seed: int) -> None:
