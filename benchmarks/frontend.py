@@ -64,12 +64,15 @@ from kernel_src.frontend import (  # noqa: E402
     pcen,
     spectrogram,
 )
+from kernel_src.long_signal import LongSignal  # noqa: E402
 from kernel_src.memory import memory_reader  # noqa: E402
 from kernel_src.store import SpectrogramStore  # noqa: E402
 from kernel_src.torch_frontend import TorchFrontend  # noqa: E402
 from train_offline.demo_data import write_demo_data  # noqa: E402
 
 WARM_BYTES = 256 << 20
+DEVICE_CLIPS = 400
+"""A device that is fed by many is through with a few clips before all of them are at work."""
 
 Times = dict[str, list[float]]
 
@@ -86,10 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.data is None:
             write_demo_data(Path(folder) / "data")
-        paths = some_clips(options.data or Path(folder) / "data", 40 if options.quick else 160)
+        data = options.data or Path(folder) / "data"
+        paths = some_clips(data, 40 if options.quick else 160)
         device = pick_device(options.device)
         with started_extractors(usable_cpus() if device else 2, print) as extractors:
-            measure(paths, 5 if options.quick else 9, extractors, device)
+            measure(paths, some_clips(data, DEVICE_CLIPS), 5 if options.quick else 9, extractors, device)
 
 
 def some_clips(data: Path, count: int) -> list[Path]:
@@ -108,9 +112,15 @@ def pick_device(wanted: str | None) -> torch.device | None:
     return torch.device(wanted or "cuda")
 
 
-def measure(paths: Sequence[Path], rounds: int, extractors: Sequence[Extractor], device: torch.device | None) -> None:
+def measure(
+    paths: Sequence[Path],
+    device_paths: Sequence[Path],
+    rounds: int,
+    extractors: Sequence[Extractor],
+    device: torch.device | None,
+) -> None:
     """All rounds, then the tables and the results."""
-    waveforms = [read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db) for path in paths]
+    waveforms = [decoded(path) for path in paths]
     tens_s = sum(map(len, waveforms)) / SILVER.sample_rate_hz / 10
     print(
         f"{len(paths)} clips, {tens_s * 10:.0f} s of trimmed sound; milliseconds for 10 s, medians of {rounds} rounds"
@@ -123,7 +133,7 @@ def measure(paths: Sequence[Path], rounds: int, extractors: Sequence[Extractor],
         Rival("librosa, 2 threads", lambda: with_librosa(paths, 2), time.perf_counter),
         Rival("ours, 2 processes", lambda: with_ours(paths, extractors[:2]), time.perf_counter),
         Rival("ours, 1 process", lambda: with_ours(paths, extractors[:1]), time.perf_counter),
-        *device_rivals(paths, waveforms, extractors, device),
+        *device_rivals(device_paths, tens_s, extractors, device),
     ]
     torch.set_num_threads(1)
     with threadpool_limits(1):  # a thread of Python is a thread: BLAS starts none of its own
@@ -136,28 +146,32 @@ def measure(paths: Sequence[Path], rounds: int, extractors: Sequence[Extractor],
     print_report("frontend", results(times, second_threads, difference, device))
 
 
+def decoded(path: Path) -> Float32:
+    """A clip's waveform, trimmed."""
+    return read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db)
+
+
 def device_rivals(
-    paths: Sequence[Path],
-    waveforms: Sequence[Float32],
-    extractors: Sequence[Extractor],
-    device: torch.device | None,
+    paths: Sequence[Path], tens_s: float, extractors: Sequence[Extractor], device: torch.device | None
 ) -> list[Rival]:
     """The device alone, from waveforms to spectrograms in our memory, and the whole way with decoding processes."""
     if device is None:
         return []
     frontend = TorchFrontend(SILVER, device)
+    waveforms = [decoded(path) for path in paths]
+    times_the_sound = sum(map(len, waveforms)) / SILVER.sample_rate_hz / 10 / tens_s
 
     def alone() -> None:
         for first in range(0, len(waveforms), 40):
-            frontend.spectrograms(waveforms[first : first + 40])
+            frontend.spectrograms(LongSignal.of(waveforms[first : first + 40], SILVER, pinned=device.type == "cuda"))
 
+    def whole() -> None:
+        with_ours(paths, extractors, device)
+
+    name = f"torch on {device.type}"
     return [
-        Rival(f"torch on {device.type}, without decoding", alone, time.perf_counter),
-        Rival(
-            f"torch on {device.type}, {len(extractors)} decoding processes",
-            lambda: with_ours(paths, extractors, device),
-            time.perf_counter,
-        ),
+        Rival(f"{name}, without decoding", alone, time.perf_counter, times_the_sound),
+        Rival(f"{name}, {len(extractors)} decoding processes", whole, time.perf_counter, times_the_sound),
     ]
 
 
@@ -170,7 +184,7 @@ def in_turns(rivals: Sequence[Rival], rounds: int, tens_s: float) -> Times:
             began_s = rival.clock()
             rival.run()
             if counted:
-                times[rival.name].append((rival.clock() - began_s) * 1e3 / tens_s)
+                times[rival.name].append((rival.clock() - began_s) * 1e3 / (tens_s * rival.times_the_sound))
     return times
 
 
@@ -231,9 +245,6 @@ def second_threads_undisturbed(paths: Sequence[Path], extractors: Sequence[Extra
     frames = np.random.default_rng(0).standard_normal((CHUNK_FRAMES, SILVER.n_fft)).astype(np.float32)
     with SpectrogramStore(AMPLE, memory_reader(), None, EventLog(None, lambda: 0.0, StringIO())) as store:
 
-        def decode(path: Path) -> Float32:
-            return read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db)
-
         def make(extractor: Extractor, path: Path) -> None:
             store.put(path.name, extractor.spectrogram(path, SILVER))
 
@@ -246,7 +257,7 @@ def second_threads_undisturbed(paths: Sequence[Path], extractors: Sequence[Extra
             "": second_gain(paths, in_process),
             "_in_threads": second_gain(paths, [(partial(make, ThreadExtractor()), None)] * 2),
             "_transforming": second_gain(paths, [(transform, None)] * 2),
-            "_decoding": second_gain(paths, [(decode, None)] * 2),
+            "_decoding": second_gain(paths, [(decoded, None)] * 2),
         }
 
 
@@ -287,7 +298,7 @@ def largest_difference(paths: Sequence[Path]) -> float:
     """Between our spectrograms and librosa's, before rounding."""
     differences = []
     for path in paths:
-        waveform = read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db)
+        waveform = decoded(path)
         differences.append(np.abs(pcen(mel_energies(waveform, SILVER), SILVER) - librosa_pcen(path)).max())
     return float(max(differences))
 

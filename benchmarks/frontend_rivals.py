@@ -36,6 +36,8 @@ class Rival:
     run: Callable[[], object]
     clock: Callable[[], float] = time.process_time
     """Seconds: the processor's for one thread, the wall's for several and for a device."""
+    times_the_sound: float = 1.0
+    """How much more sound it works on than the others do."""
 
 
 def librosa_pcen(path: Path) -> Float32:

@@ -1,8 +1,10 @@
 """Replays a network on a GPU as one CUDA graph: its two hundred small kernels then wait for nobody to launch them."""
 
+import contextlib
+import gc
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -29,7 +31,10 @@ def captured(network: Network, images: torch.Tensor) -> Network:
         here.wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         # Other threads may be busy with other GPUs at the same time.
-        with torch.cuda.graph(graph, pool=_pool(images.device), capture_error_mode="thread_local"):
+        with (
+            _nothing_collected(),
+            torch.cuda.graph(graph, pool=_pool(images.device), capture_error_mode="thread_local"),
+        ):
             result = network(given)
 
     def replay(batch: torch.Tensor) -> torch.Tensor:
@@ -38,6 +43,19 @@ def captured(network: Network, images: torch.Tensor) -> Network:
         return result
 
     return replay
+
+
+@contextlib.contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Collects what nobody refers to beforehand: a graph that is freed in the midst of a capture makes it fail."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @cache

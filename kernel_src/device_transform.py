@@ -1,12 +1,13 @@
 """Waveforms to spectrograms in batches on a device, for those who decode.
 
-A device computes what has gathered while it was busy: the faster the decoders, the larger the batches. When the device
-has no memory left, or cannot compute at all, the CPU takes over for good.
+Whoever has decoded a clip writes it into the open batch, side by side with others. A device takes that batch as soon as
+it is free: the faster the decoders, the larger the batches. When the device has no memory left, or cannot compute at
+all, the CPU takes over for good.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +15,35 @@ import torch
 
 from kernel_src.events import EventLog
 from kernel_src.frontend import FrontendConfig, spectrogram
+from kernel_src.long_signal import LongSignal, samples_of
 from kernel_src.schedule import Job
+from kernel_src.threads import join_all
 from kernel_src.torch_frontend import TorchFrontend
 
 Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
 Deliver = Callable[[Job, Spectrogram | BaseException], None]
 
-BACKLOG_SAMPLES = 1 << 24
-"""Samples that wait for a device at most, 67 MB: decoders that are faster than it wait, too."""
+BATCH_SAMPLES = 1 << 22
+"""Samples of a batch at most, 95 s of sound and 17 MB, unless a single clip is longer; decoders that are faster than
+the device wait."""
+
+THREADS = 2
+"""While one hands out the spectrograms of a batch, the device computes for the other."""
+
+
+@dataclass
+class _Batch:
+    """Clips that are transformed together."""
+
+    signal: LongSignal
+    jobs: list[Job] = field(default_factory=list)
+    being_written: int = 0
+    """Clips whose samples are not all there yet."""
 
 
 class DeviceTransform:
-    """Makes spectrograms in batches on a device, in a thread of its own.
+    """Makes spectrograms in batches on a device, in threads of its own.
 
     Args:
         device: where to compute.
@@ -41,73 +58,99 @@ class DeviceTransform:
         self._device = device
         self._deliver = deliver
         self._events = events
-        self._frontends: dict[FrontendConfig, TorchFrontend] = {}
-        self._waiting: deque[tuple[Job, Float32]] = deque()
-        self._waiting_samples = 0
-        self._changed = threading.Condition()
+        self._open: _Batch | None = None
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._work = threading.Condition(self._lock)
         self.gave_up = False
         self._closed = False
-        threading.Thread(target=self._run, name="device-frontend", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._run, name="device-frontend", daemon=True) for _ in range(THREADS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, job: Job, waveform: Float32) -> None:
-        """Puts a waveform in line; waits while the line is long."""
-        if self.gave_up:
+        """Copies a waveform into the open batch; waits while that is full."""
+        try:
+            reserved = None if self.gave_up else self._reserve(job, len(waveform))
+        except RuntimeError as error:  # no memory that the device could read
+            self._give_up(error)
+            reserved = None
+        if reserved is not None:
+            batch, room = reserved
+            room[:] = waveform
+            with self._lock:
+                batch.being_written -= 1
+                self._work.notify_all()
+        elif self.gave_up:
             self._deliver(job, spectrogram(waveform, job.config))
-            return
-        with self._changed:
-            while self._waiting and self._waiting_samples + len(waveform) > BACKLOG_SAMPLES and not self._closed:
-                self._changed.wait()
-            self._waiting.append((job, waveform))
-            self._waiting_samples += len(waveform)
-            self._changed.notify_all()
 
     def close(self) -> None:
-        """Lets the thread end after its batch."""
-        with self._changed:
+        """Lets the threads end after their batches."""
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._room.notify_all()
+            self._work.notify_all()
+
+    def join(self, patience_s: float) -> None:
+        """Waits for the threads, after `close`."""
+        join_all(self._threads, patience_s)
+
+    def _reserve(self, job: Job, n_samples: int) -> tuple[_Batch, Float32] | None:
+        """A place in the open batch, waited for; None after `close`."""
+        with self._lock:
+            while not self._closed:
+                if self._open is None:
+                    capacity = max(BATCH_SAMPLES, samples_of(n_samples, job.config))
+                    signal = LongSignal(job.config, capacity, pinned=self._device.type == "cuda")
+                    self._open = _Batch(signal)
+                batch = self._open
+                room = batch.signal.reserve(n_samples) if batch.signal.config == job.config else None
+                if room is not None:
+                    batch.jobs.append(job)
+                    batch.being_written += 1
+                    self._work.notify()
+                    return batch, room
+                self._room.wait()
+            return None
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            jobs = [job for job, _ in batch]
-            waveforms = [waveform for _, waveform in batch]
+        frontends: dict[FrontendConfig, TorchFrontend] = {}
+        while (batch := self._next_batch()) is not None:
             try:
-                results: Sequence[Spectrogram | BaseException] = self._compute(jobs[0].config, waveforms)
+                results: Sequence[Spectrogram | BaseException] = self._compute(batch.signal, frontends)
             except Exception as error:  # noqa: BLE001 -- a bug here must reach whoever waits, not end this thread
-                results = [error] * len(jobs)
-            for job, result in zip(jobs, results, strict=True):
+                results = [error] * len(batch.jobs)
+            for job, result in zip(batch.jobs, results, strict=True):
                 self._deliver(job, result)
 
-    def _next_batch(self) -> list[tuple[Job, Float32]]:
-        """All that waits and has the first one's configuration; waited for; empty after `close`."""
-        with self._changed:
-            while not self._waiting and not self._closed:
-                self._changed.wait()
-            if self._closed:
-                return []
-            config = self._waiting[0][0].config
-            batch = [item for item in self._waiting if item[0].config == config]
-            self._waiting = deque(item for item in self._waiting if item[0].config != config)
-            self._waiting_samples -= sum(len(waveform) for _, waveform in batch)
-            self._changed.notify_all()
-            return batch
+    def _next_batch(self) -> _Batch | None:
+        """The open one, waited for, once it is written; None after `close`."""
+        with self._lock:
+            while self._open is None and not self._closed:
+                self._work.wait()
+            batch, self._open = self._open, None
+            self._room.notify_all()
+            while batch is not None and batch.being_written and not self._closed:
+                self._work.wait()
+            return None if self._closed else batch
 
-    def _compute(self, config: FrontendConfig, waveforms: Sequence[Float32]) -> Sequence[Spectrogram]:
+    def _compute(self, signal: LongSignal, frontends: dict[FrontendConfig, TorchFrontend]) -> Sequence[Spectrogram]:
         if not self.gave_up:
             try:
-                return self._frontend(config).spectrograms(waveforms)
+                if signal.config not in frontends:
+                    frontends[signal.config] = TorchFrontend(signal.config, self._device)
+                return frontends[signal.config].spectrograms(signal)
             except RuntimeError as error:  # torch.OutOfMemoryError is one, and whatever else CUDA reports
                 self._give_up(error)
-        return [spectrogram(waveform, config) for waveform in waveforms]
-
-    def _frontend(self, config: FrontendConfig) -> TorchFrontend:
-        if config not in self._frontends:
-            self._frontends[config] = TorchFrontend(config, self._device)
-        return self._frontends[config]
+        frontends.clear()
+        return [spectrogram(waveform, signal.config) for waveform in signal.waveforms()]
 
     def _give_up(self, error: RuntimeError) -> None:
-        self.gave_up = True
-        self._frontends.clear()
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        text = f"{self._device}: {reason}; spectrograms are made on the CPU from here on"
-        self._events.emit("frontend_to_cpu", text, device=str(self._device), reason=reason)
+        with self._lock:
+            first, self.gave_up = not self.gave_up, True
+        if first:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            text = f"{self._device}: {reason}; spectrograms are made on the CPU from here on"
+            self._events.emit("frontend_to_cpu", text, device=str(self._device), reason=reason)

@@ -135,10 +135,12 @@ class SpectrogramSource:
         Args:
             patience_s: how long to wait at most.
         """
+        until_s = time.monotonic() + patience_s
         self._schedule.close()
         if self._transform is not None:
             self._transform.close()
-        join_all(self._threads, patience_s)
+            self._transform.join(patience_s)
+        join_all(self._threads, until_s - time.monotonic())
 
     def _start_thread(self, extractor: Extractor) -> None:
         # A daemon: a decoder that hangs must not hold up the end of the process.

@@ -22,9 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from kernel_src.array_channel import ArrayChannel, ArrayHeader
 from kernel_src.audio import Waveform, read_waveform
 from kernel_src.errors import ClipError
 from kernel_src.frontend import FrontendConfig, Spectrogram, spectrogram
@@ -37,7 +35,7 @@ class Extractor(Protocol):
     """Makes one thing at a time, for one thread."""
 
     def waveform(self, path: Path, config: FrontendConfig) -> Waveform:
-        """[samples] float32, as `read_waveform`; raises the same."""
+        """[samples] float32, as `read_waveform`; raises the same. It may be overwritten when more is asked for."""
 
     def spectrogram(self, path: Path, config: FrontendConfig) -> Spectrogram:
         """[mels, frames] float16, as `spectrogram` of it; raises the same as `read_waveform`."""
@@ -97,14 +95,6 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class _Array:
-    """Its bytes follow."""
-
-    shape: tuple[int, ...]
-    dtype: str
-
-
-@dataclass(frozen=True)
 class _Crash:
     exit_code: int
     """Of the worker; minus the signal that ended it."""
@@ -137,7 +127,8 @@ class ProcessExtractor:
         self._is_lost = False
         self._is_closed = False
         self._connection, theirs = multiprocessing.Pipe()
-        self.pid = _fork(lambda: _fork_workers(theirs))
+        self._channel = ArrayChannel()
+        self.pid = _fork(lambda: _fork_workers(theirs, self._channel))
         theirs.close()
 
     def waveform(self, path: Path, config: FrontendConfig) -> Waveform:
@@ -148,7 +139,7 @@ class ProcessExtractor:
     def spectrogram(self, path: Path, config: FrontendConfig) -> Spectrogram:
         """The spectrogram, decoded and transformed in the process."""
         answer = self._ask(_Task(path, config, transformed=True))
-        return self._here.spectrogram(path, config) if answer is None else answer
+        return self._here.spectrogram(path, config) if answer is None else answer.copy()
 
     def close(self) -> None:
         """Ends the process at once; a thread that waits for it gets `ExtractorClosedError`."""
@@ -166,8 +157,8 @@ class ProcessExtractor:
         try:
             self._connection.send(task)
             answer = self._connection.recv()
-            if isinstance(answer, _Array):
-                return _receive(self._connection, answer)
+            if isinstance(answer, ArrayHeader):
+                return self._channel.receive(self._connection, answer)
         except (EOFError, OSError) as error:
             if self._is_closed:
                 raise ExtractorClosedError from error
@@ -213,11 +204,11 @@ def _settle_as_child(parent_pid: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of a crash would go to the kernel's own disk
 
 
-def _fork_workers(connection: Connection) -> None:
+def _fork_workers(connection: Connection, channel: ArrayChannel) -> None:
     """Forks a worker, and another one whenever a clip's decoder has crashed the last."""
     state = mmap(-1, 1)
     while True:
-        pid = _fork(lambda: _work(connection, state))
+        pid = _fork(lambda: _work(connection, channel, state))
         _, status = os.waitpid(pid, 0)
         if state[0] != _AT_WORK:  # an orderly end, or half of an answer has been given
             return
@@ -225,7 +216,7 @@ def _fork_workers(connection: Connection) -> None:
         connection.send(_Crash(os.waitstatus_to_exitcode(status)))
 
 
-def _work(connection: Connection, state: mmap) -> None:
+def _work(connection: Connection, channel: ArrayChannel, state: mmap) -> None:
     """Does one task after the other, until the other end is closed."""
     here = ThreadExtractor()
     while True:
@@ -242,24 +233,5 @@ def _work(connection: Connection, state: mmap) -> None:
             connection.send(error)
         else:
             state[0] = _ANSWERING
-            _send(connection, array)
+            channel.send(connection, array)
         state[0] = _IDLE
-
-
-def _send(connection: Connection, array: npt.NDArray[Any]) -> None:
-    """An array in one copy: of a long clip, each further one takes tens of megabytes."""
-    connection.send(_Array(array.shape, array.dtype.str))
-    left = np.ascontiguousarray(array).data.cast("B")
-    while left:
-        left = left[os.write(connection.fileno(), left) :]
-
-
-def _receive(connection: Connection, header: _Array) -> npt.NDArray[Any]:
-    array = np.empty(header.shape, header.dtype)
-    left = array.data.cast("B")
-    while left:
-        n_bytes = os.readv(connection.fileno(), [left])
-        if n_bytes == 0:
-            raise EOFError
-        left = left[n_bytes:]
-    return array

@@ -1,10 +1,12 @@
 """When a network is captured, and that nothing is lost where that fails."""
 
+import gc
 from collections.abc import Callable
 
 import pytest
 import torch
 
+from kernel_src import cuda_graphs
 from kernel_src.compiled import captured_compiled
 from kernel_src.cuda_graphs import CAPTURE_AT_CALL, GraphedNetwork, captured
 from kernel_src.folded import FoldedNetwork
@@ -67,9 +69,47 @@ def test_a_graph_says_what_the_network_says(dtype: torch.dtype, capture: Callabl
     device = torch.device("cuda")
     model = SEDenseNet(ModelConfig(n_labels=5, n_mels=64, crop_frames=64, width=8)).eval().to(device)
     network = FoldedNetwork(model, dtype, device)
-    graphed = GraphedNetwork(network, capture)
+    outcomes: list[Network | Exception] = []
+
+    def recorded(network: Network, images: torch.Tensor) -> Network:
+        try:
+            outcomes.append(capture(network, images))
+        except Exception as error:
+            outcomes.append(error)
+            raise
+        assert not isinstance(outcomes[-1], Exception)
+        return outcomes[-1]
+
+    graphed = GraphedNetwork(network, recorded)
     with torch.inference_mode():
         for _ in range(CAPTURE_AT_CALL + 2):
             images = torch.randn(8, 1, 64, 64, device=device)
             torch.testing.assert_close(graphed(images), network(images), atol=1e-2, rtol=1e-2)
             torch.testing.assert_close(graphed(images), model(images), atol=0.1, rtol=0.1)
+    assert len(outcomes) == 1
+    assert not isinstance(outcomes[0], Exception), outcomes
+
+
+@pytest.mark.gpu
+def test_garbage_of_the_gpus_does_not_get_in_the_way_of_a_capture() -> None:
+    images = torch.ones(4, 3, device="cuda")
+
+    def collecting(images: torch.Tensor) -> torch.Tensor:
+        gc.collect()
+        return images * 2
+
+    cycle: list[object] = [captured(double, images)]
+    cycle.append(cycle)
+    del cycle
+    assert torch.equal(captured(collecting, images)(images), images * 2)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(enabled: bool) -> None:
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with cuda_graphs._nothing_collected():
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()

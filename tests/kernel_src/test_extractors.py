@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 import soundfile
 
 from kernel_src import extractors
+from kernel_src.array_channel import SHARED_BYTES, ArrayChannel, ArrayHeader
 from kernel_src.audio import read_waveform
 from kernel_src.errors import ClipError
 from kernel_src.extractors import ExtractorClosedError, ProcessExtractor, ThreadExtractor, started_extractors
@@ -78,8 +80,19 @@ def test_a_process_gives_the_same_waveform_and_the_same_spectrogram(extractor: P
     assert_works(extractor, clip)
 
 
+def test_a_spectrogram_stays_what_it_is_when_more_is_asked_for(
+    extractor: ProcessExtractor, clip: Path, tmp_path: Path
+) -> None:
+    first = extractor.spectrogram(clip, SMALL_FRONTEND)
+    soundfile.write(tmp_path / "other.wav", tone(0.5, 900.0), 44_100)
+    second = extractor.spectrogram(tmp_path / "other.wav", SMALL_FRONTEND)
+    np.testing.assert_array_equal(first, HERE.spectrogram(clip, SMALL_FRONTEND))
+    assert not np.array_equal(first, second)
+
+
 def test_a_long_clip_comes_whole(extractor: ProcessExtractor, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).uniform(-1, 1, 60 * 44_100), 44_100)
+    assert 60 * 44_100 * np.float32().itemsize > SHARED_BYTES
     np.testing.assert_array_equal(
         extractor.waveform(tmp_path / "long.wav", SMALL_FRONTEND), HERE.waveform(tmp_path / "long.wav", SMALL_FRONTEND)
     )
@@ -147,11 +160,11 @@ def test_when_its_process_is_lost_between_two_clips_the_thread_goes_on(
 
 
 def test_an_answer_that_breaks_off_is_made_again(monkeypatch: pytest.MonkeyPatch, clip: Path, told: list[str]) -> None:
-    def break_off(connection: object, array: np.ndarray) -> None:
-        connection.send(extractors._Array(array.shape, array.dtype.str))  # type: ignore[attr-defined]
+    def break_off(_: ArrayChannel, connection: Connection, array: np.ndarray) -> None:
+        connection.send(ArrayHeader(array.shape, array.dtype.str, shared=False))
         os._exit(1)
 
-    monkeypatch.setattr(extractors, "_send", break_off)
+    monkeypatch.setattr(ArrayChannel, "send", break_off)
     extractor = ProcessExtractor(told.append)
     assert_works(extractor, clip)
     assert told == ["a process that extracts was lost"]
@@ -165,7 +178,7 @@ def test_an_answer_that_finds_no_room_is_not_taken_for_the_next_one(
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(extractors, "_receive", no_room)
+        patched.setattr(ArrayChannel, "receive", no_room)
         with pytest.raises(MemoryError):
             extractor.spectrogram(clip, SMALL_FRONTEND)
     assert_works(extractor, clip)

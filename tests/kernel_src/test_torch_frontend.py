@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel_src.frontend import FrontendConfig, decibels, mel_energies, pcen, spectrogram
+from kernel_src.long_signal import LongSignal
 from kernel_src.torch_frontend import TorchFrontend
 from sample_data import tone
 
@@ -35,8 +36,13 @@ def reference(waveform: Float32, config: FrontendConfig) -> Float32:
     return pcen(energies, config) if config.scaling == "pcen" else decibels(energies)
 
 
+def made_of(waveforms: Sequence[Float32], config: FrontendConfig, device: torch.device) -> list[Float32]:
+    signal = LongSignal.of(waveforms, config, pinned=device.type == "cuda")
+    return TorchFrontend(config, device).before_rounding(signal)
+
+
 def assert_equal_to_reference(waveforms: Sequence[Float32], config: FrontendConfig, device: torch.device) -> None:
-    for waveform, result in zip(waveforms, TorchFrontend(config, device).before_rounding(waveforms), strict=True):
+    for waveform, result in zip(waveforms, made_of(waveforms, config, device), strict=True):
         np.testing.assert_allclose(result, reference(waveform, config), atol=1e-4, rtol=0)
 
 
@@ -74,7 +80,7 @@ def test_nothing_of_what_memory_held_before_is_heard() -> None:
 def test_other_settings_give_the_cpu_frontends_numbers_too(config: FrontendConfig, device: torch.device) -> None:
     waveforms = [tone(1.0), noise(20_000)]
     tolerance = 1e-4 if config.scaling == "pcen" else 1e-3  # decibels: of some tens
-    for waveform, result in zip(waveforms, TorchFrontend(config, device).before_rounding(waveforms), strict=True):
+    for waveform, result in zip(waveforms, made_of(waveforms, config, device), strict=True):
         np.testing.assert_allclose(result, reference(waveform, config), atol=tolerance, rtol=0)
 
 
@@ -91,7 +97,8 @@ def test_no_clip_hears_the_one_before_it(lengths: list[int], hop_samples: int, l
 
 def test_the_result_is_rounded_and_has_the_shape_of_the_cpu_frontends() -> None:
     waveforms = [tone(1.0), tone(0.3)]
-    for waveform, result in zip(waveforms, TorchFrontend(SILVER, CPU).spectrograms(waveforms), strict=True):
+    results = TorchFrontend(SILVER, CPU).spectrograms(LongSignal.of(waveforms, SILVER))
+    for waveform, result in zip(waveforms, results, strict=True):
         expected = spectrogram(waveform, SILVER)
         assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
         assert result.flags.c_contiguous
