@@ -1,10 +1,9 @@
 """Replays a network on a GPU as one CUDA graph: its two hundred small kernels then wait for nobody to launch them."""
 
-import contextlib
-import gc
 import threading
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,6 +17,9 @@ CAPTURE_AT_CALL = 3
 WARM_UPS = 2
 """Calls before a capture, in which libraries choose their algorithms and make room for themselves."""
 
+OWN_THREAD = "thread_local"
+"""Whose doings a capture forbids: other threads may be busy with other GPUs at the same time."""
+
 
 def captured(network: Network, images: torch.Tensor) -> Network:
     """A CUDA graph of a network for inputs like `images`; its result is overwritten by the next call."""
@@ -30,11 +32,7 @@ def captured(network: Network, images: torch.Tensor) -> Network:
                 network(given)
         here.wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        # Other threads may be busy with other GPUs at the same time.
-        with (
-            _nothing_collected(),
-            torch.cuda.graph(graph, pool=_pool(images.device), capture_error_mode="thread_local"),
-        ):
+        with torch.cuda.graph(graph, pool=_pool(images.device), capture_error_mode=OWN_THREAD):
             result = network(given)
 
     def replay(batch: torch.Tensor) -> torch.Tensor:
@@ -45,23 +43,22 @@ def captured(network: Network, images: torch.Tensor) -> Network:
     return replay
 
 
-@contextlib.contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Collects what nobody refers to beforehand: a graph that is freed in the midst of a capture makes it fail."""
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+def _pool(device: torch.device) -> Any:
+    """Where all graphs of a GPU have their tensors: one is replayed at a time, and each result is copied at once."""
+    return _kept_pool(device)[0]
 
 
 @cache
-def _pool(_device: torch.device) -> Any:
-    """Where all graphs of a GPU have their tensors: one is replayed at a time, and each result is copied at once."""
-    return torch.cuda.graph_pool_handle()
+def _kept_pool(device: torch.device) -> tuple[Any, torch.cuda.CUDAGraph]:
+    """A pool, and a graph that lives as long.
+
+    Torch refuses to capture into a pool that has lost all of its graphs while something is left in it, and the
+    workspace of cuBLAS is, once a network has been captured.
+    """
+    pool, keeper = torch.cuda.graph_pool_handle(), torch.cuda.CUDAGraph()
+    with torch.cuda.graph(keeper, pool=pool, capture_error_mode=OWN_THREAD):
+        torch.zeros(1, device=device)
+    return pool, keeper
 
 
 class GraphedNetwork:
@@ -91,6 +88,8 @@ class GraphedNetwork:
         if self._capturing and self._calls[images.shape] == CAPTURE_AT_CALL:
             try:
                 self._graphs[images.shape] = self._capture(self._network, images)
-            except (RuntimeError, ValueError):  # the network works without; nothing is lost but some speed
+            except (RuntimeError, ValueError) as error:  # the network works without; nothing is lost but some speed
                 self._capturing = False
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                warnings.warn(f"no CUDA graph ({reason}); the network goes on without", RuntimeWarning, stacklevel=2)
         return self._graphs.get(images.shape)

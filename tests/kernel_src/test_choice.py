@@ -19,6 +19,10 @@ from kernel_src.weights import LoadedMember, load_member
 from sample_data import make_weights
 
 
+WITHOUT_GRAPHS = pytest.mark.filterwarnings("ignore:no CUDA graph:RuntimeWarning")
+"""A processor has none."""
+
+
 @pytest.fixture
 def member(tmp_path: Path) -> LoadedMember:
     return load_member(tmp_path, make_weights(tmp_path, n_members=1).members[0], 3, CPU, PLAIN)
@@ -73,6 +77,7 @@ def test_a_backend_with_wrong_logits_is_left_out_however_quick(
     ]
 
 
+@WITHOUT_GRAPHS
 @pytest.mark.parametrize(("left_s", "tried"), [(3600.0, True), (60.0, False)])
 def test_what_is_dear_to_start_is_tried_only_where_time_is_left_to_pay_for_it(
     member: LoadedMember, events: EventLog, tmp_path: Path, left_s: float, *, tried: bool
@@ -92,6 +97,7 @@ def test_where_every_other_way_fails_the_plain_network_is_left(
     assert choose_backend(member, CPU, 4, events, left_s=60) == PLAIN
 
 
+@WITHOUT_GRAPHS
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_can_be_forced_on_a_processor(member: LoadedMember, backend: str) -> None:
     images = torch.rand(5, 1, 16, 32)
