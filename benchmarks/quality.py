@@ -122,18 +122,19 @@ def compare(comparison: Comparison) -> dict[str, Result]:
 def _side_by_side(comparison: Comparison, jobs: list[tuple[Recipe, int]]) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(comparison.at_once, context, initializer=prepare_for_torch) as pool:
-        comparison = replace(comparison, compile=pool.submit(_compile_once, comparison).result())
+        choice = pool.submit(_compile_once, comparison, len(jobs)).result()
+        comparison = replace(comparison, compile=choice)
         for future in as_completed([pool.submit(_train_and_predict, comparison, *job) for job in jobs]):
             future.result()
 
 
-def _compile_once(comparison: Comparison) -> CompileChoice:
+def _compile_once(comparison: Comparison, n_trainings: int) -> CompileChoice:
     """Compiles before many want it, who then find it in the compiler's cache; returns whether they are to want it."""
     size, recipe = comparison.size, comparison.recipes[0]
     labels = read_vocabulary(comparison.data)
     seen = len(read_split(comparison.data, CURATED, labels).fnames) * (1 - 1 / size.n_folds)
     epochs = size.epochs * sum(stage.epochs_share for stage in recipe.stages)
-    steps = round(len(comparison.folds) * epochs * seen / size.batch_clips)
+    steps = round(n_trainings * len(comparison.folds) * epochs * seen / size.batch_clips)
     work = Work(recipe, size, len(labels), size.batch_clips, pick_device(), steps)
     return "no" if choose_forward(comparison.compile, work) is plain_forward else "yes"
 

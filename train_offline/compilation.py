@@ -19,8 +19,8 @@ from train_offline.train_network import new_network
 
 CompileChoice = Literal["auto", "yes", "no"]
 
-LIKELY_GAIN = 1.4
-"""How many times as fast a compiled step is, before it has been measured (docs/decisions.md has what was)."""
+LIKELY_GAINS = {"cpu": 1.4, "cuda": 1.7}
+"""How many times as fast a compiled step is, before it has been measured (docs/speed.md has what was)."""
 LEAST_PROFIT_S = 30.0
 """Less than this is not worth the compiler, which keeps a user waiting before anything is seen of the training."""
 _TRIAL_STEPS = 4
@@ -59,10 +59,10 @@ def choose_forward(choice: CompileChoice, work: Work) -> Forward:
         plain_step_s = _step_s(work, plain_forward)
     except torch.cuda.OutOfMemoryError:
         return plain_forward  # the training itself says what to lower
-    if choice == "auto" and saved_s(work.steps_left, plain_step_s) < LEAST_PROFIT_S:
+    if choice == "auto" and saved_s(work.steps_left, plain_step_s, work.device) < LEAST_PROFIT_S:
         return plain_forward  # so that short trainings need not even load the compiler
     cost_s = compile_costs.expected_s(_key(work))
-    if choice == "auto" and not pays(work.steps_left, plain_step_s, cost_s):
+    if choice == "auto" and not pays(work.steps_left, plain_step_s, cost_s, work.device):
         return plain_forward
     _tell(f"compiling the training step, about {clock_text(cost_s)}; --compile no trains without")
     try:
@@ -75,14 +75,14 @@ def choose_forward(choice: CompileChoice, work: Work) -> Forward:
         return plain_forward
 
 
-def saved_s(steps: int, plain_step_s: float) -> float:
+def saved_s(steps: int, plain_step_s: float, device: torch.device) -> float:
     """The time that compiled steps are likely to save."""
-    return steps * plain_step_s * (1 - 1 / LIKELY_GAIN)
+    return steps * plain_step_s * (1 - 1 / LIKELY_GAINS[device.type])
 
 
-def pays(steps: int, plain_step_s: float, cost_s: float) -> bool:
+def pays(steps: int, plain_step_s: float, cost_s: float, device: torch.device) -> bool:
     """Whether steps are likely to save what compiling costs, and something worth having beside."""
-    return saved_s(steps, plain_step_s) - cost_s >= LEAST_PROFIT_S
+    return saved_s(steps, plain_step_s, device) - cost_s >= LEAST_PROFIT_S
 
 
 def compiled_forward(shape: tuple[int, ...]) -> Forward:

@@ -18,7 +18,6 @@ from kernel_src.model import SEDenseNet
 from kernel_src.weights import LoadedMember, load_member
 from sample_data import make_weights
 
-
 WITHOUT_GRAPHS = pytest.mark.filterwarnings("ignore:no CUDA graph:RuntimeWarning")
 """A processor has none."""
 
