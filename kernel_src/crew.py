@@ -1,4 +1,4 @@
-"""Workers that compute the batches of a pass side by side: one a GPU, or one a core of the processor."""
+"""Workers that compute the batches of a pass side by side: a few for each GPU, or one a core of the processor."""
 
 import queue
 import threading
@@ -29,7 +29,7 @@ class Crew:
     other after every operation, and where a neighbour takes a core, for the neighbour too.
 
     Args:
-        devices: one worker each.
+        devices: one worker each; a device may be there several times.
         events: is told of a GPU that fails; its work goes to the others, and to the processor when none is left.
     """
 
@@ -37,6 +37,8 @@ class Crew:
         self._events = events
         self._size = len(devices)
         self._working = self._size
+        self._failed: set[torch.device] = set()
+        self._lock = threading.Lock()
         self._free: queue.SimpleQueue[torch.device] = queue.SimpleQueue()
         for device in devices:
             self._free.put(device)
@@ -107,6 +109,9 @@ class Crew:
     def _compute(self, compute: Callable[[Batch, torch.device], Result], batch: Batch) -> Result:
         while True:
             device = self._free.get()
+            if device in self._failed:
+                self._lose_worker()
+                continue
             try:
                 result = compute(batch, device)
             except RuntimeError as error:  # torch's errors, CUDA's among them
@@ -123,10 +128,20 @@ class Crew:
 
     def _retire(self, device: torch.device, error: RuntimeError) -> None:
         """A GPU that has failed once gives wrong or no results from then on."""
-        reason = str(error).splitlines()[0]
-        self._events.emit("device_failed", f"{device}: {reason}; going on without", device=str(device), reason=reason)
-        self._working -= 1
-        if self._working == 0:
+        with self._lock:
+            first = device not in self._failed
+            self._failed.add(device)
+        if first:
+            reason = str(error).splitlines()[0]
+            text = f"{device}: {reason}; going on without"
+            self._events.emit("device_failed", text, device=str(device), reason=reason)
+        self._lose_worker()
+
+    def _lose_worker(self) -> None:
+        with self._lock:
+            self._working -= 1
+            if self._working:
+                return
             self._size = self._working = usable_cpus()
-            for _ in range(self._size):
-                self._free.put(CPU)
+        for _ in range(self._size):
+            self._free.put(CPU)

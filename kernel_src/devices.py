@@ -10,6 +10,9 @@ from kernel_src.events import EventLog
 
 CPU = torch.device("cpu")
 
+WORKERS_A_GPU = 2
+"""While one of them waits for the network, the other puts its batch together."""
+
 
 def all_gpus() -> list[torch.device]:
     """The GPUs that torch sees, whether they work or not."""
@@ -56,5 +59,5 @@ def usable_gpus(
 
 
 def worker_devices(events: EventLog | None = None) -> list[torch.device]:
-    """The devices of a crew: each GPU that computes, and where there is none, the processor once for each core."""
-    return usable_gpus(events) or [CPU] * usable_cpus()
+    """The devices of a crew: each GPU that computes, for two workers, or else the processor once for each core."""
+    return usable_gpus(events) * WORKERS_A_GPU or [CPU] * usable_cpus()

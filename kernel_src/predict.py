@@ -68,7 +68,7 @@ def look_through(member: LoadedMember, spectrograms: Sequence[Spectrogram], view
     """The probabilities of one member for a window of each clip's own, [clips, labels] float64."""
     config, silence = member.config, member.padding
     parts = [cut(spectrogram, window, silence) for spectrogram, window in zip(spectrograms, views, strict=True)]
-    return member.probabilities(stretch(parts, config.n_mels, config.crop_frames))
+    return member.probabilities(stretch(parts, config.n_mels, config.crop_frames, member.device))
 
 
 def cut_into_batches(clips: Sequence[int], size: int, last_size: int) -> list[tuple[int, ...]]:

@@ -180,24 +180,27 @@ def cut(spectrogram: Spectrogram, window: Window, silence: float | None) -> Spec
     return part
 
 
-def stretch(parts: Sequence[Spectrogram], n_mels: int, crop_frames: int) -> torch.Tensor:
-    """Parts of any size, each stretched to the network's input; parts of one size together.
+def stretch(parts: Sequence[Spectrogram], n_mels: int, crop_frames: int, device: torch.device) -> torch.Tensor:
+    """Parts of any size, each stretched to the network's input on its device; parts of one size together.
 
     Args:
         parts: each [bands, frames] float16.
         n_mels: bands of the result.
         crop_frames: frames of the result.
+        device: where to stretch. What moves to a GPU is half as large before as after.
 
     Returns:
-        [batch, 1, n_mels, crop_frames] float32.
+        [batch, 1, n_mels, crop_frames] float32 on the device.
     """
     rows_of: dict[tuple[int, ...], list[int]] = {}
     for row, part in enumerate(parts):
         rows_of.setdefault(part.shape, []).append(row)
-    batch = torch.empty(len(parts), 1, n_mels, crop_frames)
+    batch = torch.empty(len(parts), 1, n_mels, crop_frames, device=device)
     for shape, rows in rows_of.items():
-        # torch's way from float16 to float32 takes a tenth of numpy's time.
-        images = torch.from_numpy(np.stack([parts[row] for row in rows]))[:, None].float()
+        images = torch.from_numpy(np.stack([parts[row] for row in rows]))[:, None]
+        if device.type == "cuda":  # from pinned memory a copy is twice as quick, and nobody waits for it
+            images = images.pin_memory().to(device, non_blocking=True)
+        images = images.float()  # torch's way from float16 to float32 takes a tenth of numpy's time
         if shape != (n_mels, crop_frames):
             images = F.interpolate(images, (n_mels, crop_frames), mode="bilinear", align_corners=False)
         if len(rows_of) == 1:

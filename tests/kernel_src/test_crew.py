@@ -10,6 +10,7 @@ from kernel_src.events import EventLog
 
 CPU = torch.device("cpu")
 GPU = torch.device("cuda:0")
+OTHER_GPU = torch.device("cuda:1")
 
 
 def make_crew(*devices: torch.device) -> tuple[Crew, io.StringIO]:
@@ -72,7 +73,11 @@ def test_what_a_worker_raises_ends_the_pass_and_the_crew_goes_on() -> None:
     assert results == [0, 1, 2, 0, 1]
 
 
-@pytest.mark.parametrize("devices", [(GPU,), (GPU, torch.device("cuda:1"))], ids=["one GPU", "two GPUs"])
+@pytest.mark.parametrize(
+    "devices",
+    [(GPU,), (GPU, GPU), (GPU, OTHER_GPU), (GPU, OTHER_GPU) * 2],
+    ids=["one GPU", "its two workers", "two GPUs", "their four workers"],
+)
 def test_a_gpu_that_fails_is_left_and_its_batch_goes_to_the_others_or_the_processor(
     devices: tuple[torch.device, ...],
 ) -> None:
@@ -90,4 +95,4 @@ def test_a_gpu_that_fails_is_left_and_its_batch_goes_to_the_others_or_the_proces
     crew.close()
     assert results == list(range(12))
     assert used.count("cuda") <= 2
-    assert out.getvalue().count("device failed") == len(devices)
+    assert out.getvalue().count("device failed") == len(set(devices))

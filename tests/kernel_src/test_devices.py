@@ -36,5 +36,5 @@ def test_without_a_gpu_there_is_a_worker_for_each_core(monkeypatch: pytest.Monke
 
 
 @pytest.mark.gpu
-def test_every_gpu_of_this_machine_is_a_worker() -> None:
-    assert worker_devices() == all_gpus()
+def test_every_gpu_of_this_machine_has_two_workers() -> None:
+    assert worker_devices() == all_gpus() * 2

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel_src.devices import CPU
 from kernel_src.views import MAX_VIEWS, Window, cut, stretch, view_order, windows
 
 FRAMES = st.integers(1, 3000)
@@ -74,17 +75,17 @@ def test_a_cut_is_padded_with_silence_on_both_sides() -> None:
 
 def test_a_part_of_the_right_size_is_not_changed_by_stretching() -> None:
     part = np.random.default_rng(0).random((8, 16)).astype(np.float16)
-    np.testing.assert_array_equal(stretch([part], 8, 16)[0, 0].numpy(), part)
+    np.testing.assert_array_equal(stretch([part], 8, 16, CPU)[0, 0].numpy(), part)
 
 
 def test_a_smaller_part_is_enlarged() -> None:
     part = np.array([[0.0, 1.0]], np.float16)
-    assert stretch([part], 1, 4)[0, 0, 0].tolist() == pytest.approx([0.0, 0.25, 0.75, 1.0])
+    assert stretch([part], 1, 4, CPU)[0, 0, 0].tolist() == pytest.approx([0.0, 0.25, 0.75, 1.0])
 
 
 def test_parts_of_several_sizes_come_out_in_their_order() -> None:
     rng = np.random.default_rng(0)
     parts = [rng.random(shape).astype(np.float16) for shape in ((8, 16), (7, 15), (8, 16), (7, 15), (3, 4))]
-    together = stretch(parts, 8, 16)
+    together = stretch(parts, 8, 16, CPU)
     for row, part in zip(together, parts, strict=True):
-        np.testing.assert_array_equal(row[None].numpy(), stretch([part], 8, 16).numpy())
+        np.testing.assert_array_equal(row[None].numpy(), stretch([part], 8, 16, CPU).numpy())

@@ -64,7 +64,7 @@ def view(member: LoadedMember, clip: Any, number: int) -> Any:
 def predict(member: LoadedMember, clips: list[Any], number: int) -> Any:
     """The probabilities of some clips in one pass, [clips, labels]."""
     parts = [view(member, clip, number) for clip in clips]
-    batch = stretch(parts, member.config.n_mels, member.config.crop_frames)
+    batch = stretch(parts, member.config.n_mels, member.config.crop_frames, member.device)
     with torch.inference_mode():
         return torch.sigmoid(member.model((batch - member.mean) / member.std)).numpy()
 
