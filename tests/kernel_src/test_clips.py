@@ -44,6 +44,14 @@ def test_a_renamed_data_source_is_found_by_what_is_in_it(tmp_path: Path) -> None
     assert find_folder(tmp_path, ["me/my-data"], "sample_submission.csv") == folder
 
 
+def test_a_folder_that_has_another_inside_is_the_one(tmp_path: Path) -> None:
+    inner = tmp_path / "renamed" / "training"
+    inner.mkdir(parents=True)
+    for folder in (inner.parent, inner):
+        (folder / "manifest.json").touch()
+    assert find_folder(tmp_path, ["me/my-weights"], "manifest.json") == inner.parent
+
+
 def test_two_candidates_are_not_guessed_between(tmp_path: Path) -> None:
     write_sample(tmp_path / "one", "")
     write_sample(tmp_path / "two", "")
