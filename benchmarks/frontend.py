@@ -34,47 +34,31 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 from benchmarks.frontend_rivals import (  # noqa: E402
     AMPLE,
     SILVER,
-    Float32,
     Rival,
+    Times,
     bare_ffts,
+    decoded,
+    in_turns,
     librosa_pcen,
     with_librosa,
     with_ours,
 )
+from benchmarks.frontend_stages import stage_times  # noqa: E402
 from benchmarks.long_clip import extraction_peak_bytes  # noqa: E402
 from benchmarks.queueing import Share, undisturbed_s  # noqa: E402
 from benchmarks.report import Result, print_report  # noqa: E402
-from benchmarks.store import warm_memory  # noqa: E402
-from kernel_src.audio import read_waveform, trim_silence  # noqa: E402
 from kernel_src.cpus import usable_cpus  # noqa: E402
 from kernel_src.events import EventLog  # noqa: E402
-from kernel_src.extractors import (  # noqa: E402
-    Extractor,
-    ProcessExtractor,
-    ThreadExtractor,
-    started_extractors,
-)
-from kernel_src.frontend import (  # noqa: E402
-    CHUNK_FRAMES,
-    cut_frames,
-    hann_window,
-    mel_bank,
-    mel_energies,
-    mel_sums,
-    pcen,
-    spectrogram,
-)
+from kernel_src.extractors import Extractor, ProcessExtractor, ThreadExtractor, started_extractors  # noqa: E402
+from kernel_src.frontend import CHUNK_FRAMES, mel_energies, pcen  # noqa: E402
 from kernel_src.long_signal import LongSignal  # noqa: E402
 from kernel_src.memory import memory_reader  # noqa: E402
 from kernel_src.store import SpectrogramStore  # noqa: E402
 from kernel_src.torch_frontend import TorchFrontend  # noqa: E402
 from train_offline.demo_data import write_demo_data  # noqa: E402
 
-WARM_BYTES = 256 << 20
 DEVICE_CLIPS = 400
 """A device that is fed by many is through with a few clips before all of them are at work."""
-
-Times = dict[str, list[float]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -146,11 +130,6 @@ def measure(
     print_report("frontend", results(times, second_threads, difference, device))
 
 
-def decoded(path: Path) -> Float32:
-    """A clip's waveform, trimmed."""
-    return read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db)
-
-
 def device_rivals(
     paths: Sequence[Path], tens_s: float, extractors: Sequence[Extractor], device: torch.device | None
 ) -> list[Rival]:
@@ -173,66 +152,6 @@ def device_rivals(
         Rival(f"{name}, without decoding", alone, time.perf_counter, times_the_sound),
         Rival(f"{name}, {len(extractors)} decoding processes", whole, time.perf_counter, times_the_sound),
     ]
-
-
-def in_turns(rivals: Sequence[Rival], rounds: int, tens_s: float) -> Times:
-    """Milliseconds for 10 s of sound, one number for each round; the first round is not counted."""
-    times: Times = {rival.name: [] for rival in rivals}
-    for counted in range(rounds + 1):
-        for rival in rivals:
-            warm_memory(WARM_BYTES)
-            began_s = rival.clock()
-            rival.run()
-            if counted:
-                times[rival.name].append((rival.clock() - began_s) * 1e3 / (tens_s * rival.times_the_sound))
-    return times
-
-
-def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
-    """The stages one after another on one thread, each on what the one before it made."""
-    whole = [read_waveform(path, SILVER.sample_rate_hz, None) for path in paths]
-    trimmed = [trim_silence(waveform, 60.0) for waveform in whole]
-    energies = [mel_energies(waveform, SILVER) for waveform in trimmed]
-    scaled = [pcen(energy, SILVER) for energy in energies]
-    rounded = [spectrogram(waveform, SILVER) for waveform in trimmed]
-    frames = np.random.default_rng(0).standard_normal((CHUNK_FRAMES, SILVER.n_fft)).astype(np.float32)
-    n_frames = [energy.shape[1] for energy in energies]
-    buffer = np.empty((CHUNK_FRAMES, SILVER.n_fft), np.float32)
-    spectrum = np.ones((SILVER.n_fft // 2 + 1, CHUNK_FRAMES), np.complex64)  # ones, for it is squared again and again
-    sums = np.empty((CHUNK_FRAMES, SILVER.n_mels), np.float32)
-
-    def cut_and_window() -> None:
-        for waveform, count in zip(trimmed, n_frames, strict=True):
-            for first in range(0, count, CHUNK_FRAMES):
-                frames = cut_frames(waveform, SILVER, first, min(CHUNK_FRAMES, count - first))
-                np.multiply(frames, hann_window(SILVER.n_fft), out=buffer[: len(frames)])
-
-    def transform() -> None:
-        for count in n_frames:
-            for first in range(0, count, CHUNK_FRAMES):
-                scipy.fft.rfft(frames[: min(CHUNK_FRAMES, count - first)].T, axis=0)
-
-    def power_and_mel() -> None:
-        for count in n_frames:
-            for _ in range(0, count, CHUNK_FRAMES):
-                mel_sums(spectrum.view(np.float32), mel_bank(SILVER), SILVER.power, out=sums)
-
-    def put() -> None:
-        with SpectrogramStore(AMPLE, memory_reader(), None, EventLog(None, lambda: 0.0, StringIO())) as store:
-            for path, result in zip(paths, rounded, strict=True):
-                store.put(path.name, result)
-
-    stages = [
-        Rival("decode", lambda: [read_waveform(path, SILVER.sample_rate_hz, None) for path in paths]),
-        Rival("trim", lambda: [trim_silence(waveform, 60.0) for waveform in whole]),
-        Rival("cut and window", cut_and_window),
-        Rival("FFT", transform),
-        Rival("power and mel", power_and_mel),
-        Rival("PCEN", lambda: [pcen(energy, SILVER) for energy in energies]),
-        Rival("rounding", lambda: [result.astype(np.float16) for result in scaled]),
-        Rival("store", put),
-    ]
-    return in_turns(stages, rounds, tens_s)
 
 
 def second_threads_undisturbed(paths: Sequence[Path], extractors: Sequence[Extractor]) -> dict[str, float]:

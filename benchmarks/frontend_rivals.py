@@ -13,6 +13,8 @@ import scipy.fft
 import torch
 
 from benchmarks.silver_kernel import extract
+from benchmarks.store import warm_memory
+from kernel_src.audio import read_waveform
 from kernel_src.clips import ClipList
 from kernel_src.events import EventLog
 from kernel_src.extraction import SpectrogramSource
@@ -26,6 +28,10 @@ Float32 = npt.NDArray[np.float32]
 SILVER = FrontendConfig()
 AMPLE = StoreSettings(limit_bytes=10**12, memory_reserve_bytes=0, disk_bytes=0, disk_reserve_bytes=0)
 PATIENCE_S = 300.0
+WARM_BYTES = 256 << 20
+
+Times = dict[str, list[float]]
+"""Milliseconds for 10 s of sound, by name, one number for each round."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,11 @@ class Rival:
     """Seconds: the processor's for one thread, the wall's for several and for a device."""
     times_the_sound: float = 1.0
     """How much more sound it works on than the others do."""
+
+
+def decoded(path: Path) -> Float32:
+    """A clip's waveform, trimmed."""
+    return read_waveform(path, SILVER.sample_rate_hz, SILVER.trim_top_db)
 
 
 def librosa_pcen(path: Path) -> Float32:
@@ -80,3 +91,16 @@ def bare_ffts(n_frames: int) -> list[Rival]:
             torch.fft.rfft(tensor, out=spectrum)
 
     return [Rival("bare FFTs, scipy", scipys), Rival("bare FFTs, torch (MKL)", torchs)]
+
+
+def in_turns(rivals: Sequence[Rival], rounds: int, tens_s: float) -> Times:
+    """Milliseconds for 10 s of sound, one number for each round; the first round is not counted."""
+    times: Times = {rival.name: [] for rival in rivals}
+    for counted in range(rounds + 1):
+        for rival in rivals:
+            warm_memory(WARM_BYTES)
+            began_s = rival.clock()
+            rival.run()
+            if counted:
+                times[rival.name].append((rival.clock() - began_s) * 1e3 / (tens_s * rival.times_the_sound))
+    return times
