@@ -21,6 +21,10 @@ OWN_THREAD = "thread_local"
 """Whose doings a capture forbids: other threads may be busy with other GPUs at the same time."""
 
 
+_locks: dict[torch.device, threading.Lock] = {}
+"""One for each GPU: its graphs share their memory, and a result must be copied before any of them is replayed again."""
+
+
 def captured(network: Network, images: torch.Tensor) -> Network:
     """A CUDA graph of a network for inputs like `images`; its result is overwritten by the next call."""
     given = images.clone()
@@ -44,7 +48,7 @@ def captured(network: Network, images: torch.Tensor) -> Network:
 
 
 def _pool(device: torch.device) -> Any:
-    """Where all graphs of a GPU have their tensors: one is replayed at a time, and each result is copied at once."""
+    """Where all graphs of a GPU have their tensors."""
     return _kept_pool(device)[0]
 
 
@@ -75,11 +79,10 @@ class GraphedNetwork:
         self._calls: Counter[torch.Size] = Counter()
         self._graphs: dict[torch.Size, Network] = {}
         self._capturing = True
-        self._lock = threading.Lock()
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """What the network says."""
-        with self._lock:
+        with _locks.setdefault(images.device, threading.Lock()):
             graph = self._graph_for(images)
             return self._network(images) if graph is None else graph(images).clone()
 

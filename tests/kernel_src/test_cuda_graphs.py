@@ -1,6 +1,9 @@
 """When a network is captured, and that nothing is lost where that fails."""
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -44,6 +47,28 @@ def test_a_size_that_comes_often_is_captured_once_and_odd_ones_are_not() -> None
     assert capture.replays == 3
     for batch, result in zip(batches, results, strict=True):  # a later call does not change an earlier result
         assert torch.equal(result, batch * 2)
+
+
+def test_networks_whose_graphs_share_their_memory_do_not_overwrite_each_others_results() -> None:
+    pool = torch.empty(4, 3)
+    begun = threading.Barrier(2, timeout=10)
+
+    def capture(network: Network, _: torch.Tensor) -> Network:
+        def replay(batch: torch.Tensor) -> torch.Tensor:
+            pool.copy_(network(batch))
+            time.sleep(0.001)
+            return pool
+
+        return replay
+
+    def ask(factor: int) -> list[torch.Tensor]:
+        network = GraphedNetwork(lambda images: images * factor, capture)
+        begun.wait()
+        return [network(torch.ones(4, 3)) for _ in range(20)]
+
+    with ThreadPoolExecutor(2) as threads:
+        for factor, results in zip((2, 3), threads.map(ask, (2, 3)), strict=True):
+            assert all(torch.equal(result, torch.full((4, 3), float(factor))) for result in results)
 
 
 def test_a_capture_that_fails_is_not_tried_again_and_costs_nothing_else() -> None:
