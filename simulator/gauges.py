@@ -76,14 +76,20 @@ def _pss_bytes(pid: int) -> int:
     return 0
 
 
-def _blocks_below(folder: Path) -> Iterator[tuple[int, int]]:
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                status = Path(place, name).lstat()
-            except OSError:  # removed meanwhile
-                continue
-            yield status.st_ino, status.st_blocks
+def _blocks_below(folder: str | Path) -> Iterator[tuple[int, int]]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # removed meanwhile, or closed to us
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _blocks_below(entry.path)
+            continue
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:  # removed meanwhile
+            continue
+        yield status.st_ino, status.st_blocks
 
 
 def _unlinked_blocks(pid: int, device: int) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,9 @@ from kernel_src.limits import KernelLimits
 from simulator.submission_history import SubmissionHistory
 
 SHORTEST_INTERVAL_S = 0.1
+LONGEST_INTERVAL_S = 0.25
+INTERVAL_SHARE = 0.1
+"""Of the kernel's age, from one look to the next: what is over in seconds is seen, and an hour costs less."""
 # What costly readings may take of the time. Disk and connections grow slowly, and a moment late does no harm there.
 MEMORY_SHARE_OF_TIME = 0.004
 SHARE_OF_TIME = 0.002
@@ -128,8 +131,9 @@ class Watch:
             meanwhile: is called with the time after each look; faults begin there.
         """
         while not (crossed := self.look() or meanwhile(self.samples[-1].t_s)):
-            left_s = self._limits.time_s - self._elapsed_s()
-            if ended(min(SHORTEST_INTERVAL_S, max(left_s, 0.0) + 1e-3)):
+            elapsed_s = self._elapsed_s()
+            interval_s = min(max(SHORTEST_INTERVAL_S, INTERVAL_SHARE * elapsed_s), LONGEST_INTERVAL_S)
+            if ended(min(interval_s, max(self._limits.time_s - elapsed_s, 0.0) + 1e-3)):
                 return self.last_look()
         return crossed
 
