@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from kernel_src.backend_names import EXACT
 from kernel_src.backends import Network, build, usual
-from kernel_src.devices import CPU, usable_gpus
+from kernel_src.devices import CPU, keep_float32_whole, usable_gpus
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Member, config_from, sha256_of
@@ -45,6 +45,7 @@ class LoadedMember:
 
     def __post_init__(self) -> None:
         """Prepares the backend."""
+        keep_float32_whole()
         object.__setattr__(self, "network", build(self.backend, self.model, self.device))
 
     @property

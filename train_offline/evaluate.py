@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from kernel_src.predict import look
 from kernel_src.views import windows
@@ -47,7 +46,6 @@ def validate(
         targets: [clips, labels] their labels.
         title: shown beside the progress.
     """
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # TF32 is 1e-3 off
     config = member.config
     view_counts = np.array([len(windows(item.shape[1], config.crop_frames, config.n_mels)) for item in spectrograms])
     sums = np.zeros(targets.shape)

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from kernel_src.devices import CPU, all_gpus, try_out, usable_gpus, worker_devices
+from kernel_src.devices import CPU, all_gpus, keep_float32_whole, try_out, usable_gpus, worker_devices
 from kernel_src.events import EventLog
 
 
@@ -27,6 +28,13 @@ def test_each_gpu_is_tried_and_one_that_cannot_is_left_out_with_an_event(tmp_pat
 
 def test_a_device_that_computes_passes_the_trial() -> None:
     try_out(CPU)
+
+
+def test_float32_is_kept_whole_by_an_older_torch_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = SimpleNamespace(allow_tf32=True)
+    monkeypatch.setattr(torch.backends, "cudnn", older)
+    keep_float32_whole()
+    assert older.allow_tf32 is False
 
 
 @pytest.mark.skipif(bool(all_gpus()), reason="this machine has a GPU")

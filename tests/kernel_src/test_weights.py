@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kernel_src.backend_names import PLAIN
+from kernel_src.backend_names import EXACT, PLAIN
 from kernel_src.backends import candidates
 from kernel_src.errors import KernelError
 from kernel_src.manifest import Member, read_manifest, sha256_of
@@ -73,6 +73,20 @@ def test_what_computes_is_named_and_may_be_chosen(tmp_path: Path, member: Member
     folded = plain.on(CPU, "folded-float32")
     assert folded.backend == "folded-float32"
     np.testing.assert_allclose(folded.logits(images), plain.logits(images), atol=1e-5)
+
+
+def test_a_loaded_member_computes_with_float32_that_is_not_shortened(tmp_path: Path, member: Member) -> None:
+    torch.backends.cudnn.conv.fp32_precision = "tf32"
+    load_member(tmp_path, member, 3, CPU)
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+
+
+@pytest.mark.gpu
+def test_the_exact_backend_is_exact_on_a_gpu(tmp_path: Path, member: Member) -> None:
+    plain = load_member(tmp_path, member, 3, CPU, PLAIN)
+    images = torch.randn(8, 1, plain.config.n_mels, plain.config.crop_frames)
+    on_gpu = plain.on(torch.device("cuda"), EXACT).probabilities(images)
+    np.testing.assert_allclose(on_gpu, plain.probabilities(images), atol=1e-5)
 
 
 def test_certain_labels_stay_apart_and_a_logit_that_is_not_finite_is_no_probability(
