@@ -167,13 +167,15 @@ def _reading_rates(rehearsal: Rehearsal) -> tuple[float, float]:
 def untagged_clips(result: RunResult) -> set[str]:
     """Clips whose row in the last submission is still that of the first, which a kernel writes before it has heard any.
 
-    None where there was only one submission, unless the kernel's own events say that it was such a first one.
+    None where there was only one submission, unless the kernel's own events say that it was such a first one. What
+    Kaggle would not accept does not count: a kernel that writes in place leaves an empty or a half file for a moment.
     """
-    if not result.submissions or not result.verdict.good:
+    whole = result.valid_submissions
+    if not whole or not result.verdict.good:
         return set()
     only_priors = named(result.events, "prior_written") and not named(result.events, "submission_written")
-    if len(result.submissions) < 2 and not only_priors:
+    if len(whole) < 2 and not only_priors:
         return set()
-    first, last = (read_table(result.submissions[index][1]) for index in (0, -1))
+    first, last = (read_table(whole[index][1]) for index in (0, -1))
     before = {row[0]: row[1:] for row in first.rows}
     return {row[0] for row in last.rows if row[1:] == before.get(row[0])}

@@ -58,6 +58,11 @@ class RunResult:
     staged: StagedInputs
     """What the kernel saw; its paths are gone by now."""
 
+    @property
+    def valid_submissions(self) -> list[tuple[float, Path]]:
+        """Those of the submissions that Kaggle would accept; where there is no sample, those that can be read."""
+        return [(t_s, path) for t_s, path in self.submissions if t_s not in self.invalid_at_s]
+
 
 @dataclass(frozen=True)
 class _Run:
@@ -113,8 +118,8 @@ def _run(rehearsal: Rehearsal, machine: Machine) -> _Run:
 
 def _result(rehearsal: Rehearsal, staged: StagedInputs, run: _Run) -> RunResult:
     submission = rehearsal.out / "working" / "submission.csv"
-    sample = rehearsal.out / "sample_submission.csv"
-    faults = submission_faults(submission, sample) if staged.sample_submission else None
+    sample = rehearsal.out / "sample_submission.csv" if staged.sample_submission else None
+    faults = submission_faults(submission, sample) if sample else None
     observed = Observed(
         crossed=run.crossed,
         ending=run.ending,
@@ -123,7 +128,7 @@ def _result(rehearsal: Rehearsal, staged: StagedInputs, run: _Run) -> RunResult:
         addresses=run.watch.addresses,
         disk_was_full=_disk_was_full(rehearsal, run.watch),
     )
-    valid, invalid_at_s = _sort_by_validity(run.watch.history.kept, sample if staged.sample_submission else None)
+    valid, invalid_at_s = _sort_by_validity(run.watch.history.kept, sample)
     truth = staged.truth or {}
     scores = [(t_s, score) for t_s, path in valid if (score := score_submission(path, truth))]
     return RunResult(
@@ -148,8 +153,6 @@ def _sort_by_validity(
     submissions: Sequence[tuple[float, Path]], sample: Path | None
 ) -> tuple[list[tuple[float, Path]], list[float]]:
     """The submissions that Kaggle would accept, and when the others were written."""
-    if sample is None:
-        return [], []
     good = [not submission_faults(path, sample) for _, path in submissions]
     valid = [entry for entry, is_good in zip(submissions, good, strict=True) if is_good]
     return valid, [t_s for (t_s, _), is_good in zip(submissions, good, strict=True) if not is_good]

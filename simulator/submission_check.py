@@ -45,7 +45,7 @@ def read_table(path: Path) -> Table:
     return Table(columns=lines[0], rows=tuple(lines[1:]))
 
 
-def submission_faults(submission: Path, sample_submission: Path) -> list[str]:
+def submission_faults(submission: Path, sample_submission: Path | None) -> list[str]:
     """What Kaggle would object to, as sentences; empty for a valid submission.
 
     Accepted: rows in any order, for Kaggle matches them by their name, and any finite number. Not accepted:
@@ -54,16 +54,19 @@ def submission_faults(submission: Path, sample_submission: Path) -> list[str]:
 
     Args:
         submission: the file that the kernel wrote.
-        sample_submission: the competition's own.
+        sample_submission: the competition's own; None where there is none, and all that is asked is that the
+            submission can be read.
 
     Raises:
         KernelError: the sample itself cannot be read.
     """
-    sample = read_table(sample_submission)
+    sample = read_table(sample_submission) if sample_submission else None
     try:
         table = read_table(submission)
     except KernelError as error:
         return [f"{error}."]
+    if sample is None:
+        return []
     if table.columns != sample.columns:
         return [_column_fault(table.columns, sample.columns)]
     return [*_row_faults(table, sample), *_cell_faults(table, sample)]

@@ -71,8 +71,8 @@ def write_summary(result: RunResult) -> Path:
 
 
 def _first_valid_s(result: RunResult) -> float | None:
-    valid = [t_s for t_s, _ in result.submissions if t_s not in result.invalid_at_s]
-    return round(valid[0], 2) if valid and result.staged.sample_submission else None
+    valid = result.valid_submissions
+    return round(valid[0][0], 2) if valid and result.staged.sample_submission else None
 
 
 def _first_text(result: RunResult) -> str:

@@ -50,6 +50,22 @@ time.sleep(0.3)
     assert run.exit_code == bool(lost)
 
 
+def test_a_submission_caught_while_it_is_written_in_place_ends_no_days(
+    simulate: Simulate, data: Path, tmp_path: Path
+) -> None:
+    body = """
+open("submission.csv", "w").close()
+time.sleep(1)
+write_valid()
+"""
+    run = simulate(body, "--data", str(data), *DAYS, *NO_SIGTERM, "--bad-days", "1")
+    assert run.exit_code == 0, run.stdout + run.stderr
+    (day,) = json.loads((tmp_path / "days" / "days.json").read_text(encoding="utf-8"))
+    assert (day["fate"], day["lost_clips"]) == ("survived", 0)
+    kept = json.loads((tmp_path / "days" / "good-day" / "summary.json").read_text(encoding="utf-8"))
+    assert kept["invalid_at_s"]
+
+
 def test_the_same_seed_draws_the_same_days(simulate: Simulate, data: Path, tmp_path: Path) -> None:
     drawn = []
     for seed in ("1", "1", "2"):

@@ -99,3 +99,11 @@ def test_missing_and_empty_and_binary_files_are_faults_too(tmp_path: Path, check
 def test_a_sample_that_cannot_be_read_is_not_the_kernels_fault(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match="is missing"):
         submission_faults(tmp_path / "submission.csv", tmp_path / "sample.csv")
+
+
+def test_without_a_sample_a_submission_need_only_be_readable(tmp_path: Path, check: Check) -> None:
+    check(VALID)
+    submission = tmp_path / "submission.csv"
+    assert submission_faults(submission, None) == []
+    submission.write_bytes(b"")
+    assert "is empty" in submission_faults(submission, None)[0]
