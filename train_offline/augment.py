@@ -38,35 +38,35 @@ def _centres(count: int, device: torch.device) -> torch.Tensor:
 
 
 def mixup(
-    images: torch.Tensor, targets: torch.Tensor, others: torch.Tensor, weights: torch.Tensor
+    images: torch.Tensor, targets: torch.Tensor, partner: tuple[torch.Tensor, torch.Tensor], weights: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Averages each clip with another one of the batch, images and targets alike.
+    """Averages each clip with another one, images and targets alike.
 
     Args:
         images: [batch, 1, mels, frames].
         targets: [batch, labels] float32.
-        others: [batch] the clip that each is mixed with.
+        partner: images and targets of the clips that each is mixed with, of the same shapes.
         weights: [batch] float32, what a clip counts in its own mixture; 1 leaves it as it is.
 
     Source: Zhang et al. 2018, "mixup: beyond empirical risk minimization".
     """
-    mixed = torch.lerp(images[others], images, weights[:, None, None, None])
-    return mixed, torch.lerp(targets[others], targets, weights[:, None])
+    mixed = torch.lerp(partner[0], images, weights[:, None, None, None])
+    return mixed, torch.lerp(partner[1], targets, weights[:, None])
 
 
 def louder(
-    images: torch.Tensor, targets: torch.Tensor, others: torch.Tensor, mixed: torch.Tensor
+    images: torch.Tensor, targets: torch.Tensor, partner: tuple[torch.Tensor, torch.Tensor], mixed: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Lets two clips sound at once: the louder one wins at each point, and the labels of both apply.
 
     Args:
         images: [batch, 1, mels, frames].
         targets: [batch, labels] float32.
-        others: [batch] the clip that each is mixed with.
+        partner: images and targets of the clips that each is mixed with, of the same shapes.
         mixed: [batch] bool, which clips are mixed at all.
     """
-    partners = torch.where(mixed, others, torch.arange(len(images), device=images.device))
-    return torch.maximum(images, images[partners]), torch.maximum(targets, targets[partners])
+    both = torch.where(mixed[:, None, None, None], torch.maximum(images, partner[0]), images)
+    return both, torch.where(mixed[:, None], torch.maximum(targets, partner[1]), targets)
 
 
 def follow(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
@@ -13,9 +14,19 @@ from train_offline.recipes import Augmentation
 from train_offline.spectrogram_table import CropReader, SpectrogramTable
 
 Float32 = npt.NDArray[np.float32]
+Clips = tuple[torch.Tensor, torch.Tensor]
+"""Images [batch, 1, mels, frames] and targets [batch, labels], both float32."""
 
 KEPT_LENGTHS = (0.3, 0.7)
 """Where in a crop another clip may take over, as shares of its length."""
+
+
+class Stream(IntEnum):
+    """What randomness is drawn for: each has its own, from the seed and the epoch or the step."""
+
+    ORDER = 0
+    AUGMENTATION = 1
+    PARTNERS = 2
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ class Batches:
         self._readers = [
             CropReader(source.spectrograms, crop_frames, padding, device, resident_bytes) for source in sources
         ]
-        self._order = lru_cache(maxsize=1)(self._draw_order)
+        self._order = lru_cache(maxsize=2)(self._draw_order)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -116,17 +127,37 @@ class Batches:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, from 0 on."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        rows = self._order(epoch)[place * self._batch_clips : (place + 1) * self._batch_clips]
-        rng = np.random.default_rng((self._seed, 1, step))
+        rows = self._rows(step, Stream.ORDER)
+        rng = np.random.default_rng((self._seed, Stream.AUGMENTATION, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        images = self._crops(rows, torch.rand(len(rows), generator=generator))
-        images = (images - self._normalisation.mean) / self._normalisation.std
-        images, targets, weights = self._augmented(images, rows, rng, generator)
+        clips = self._looks(rows, generator)
+        drawn = rng.random(len(rows))
+        if self._augmentation.partners == "all":
+            partner = self._looks(self._rows(step, Stream.PARTNERS), generator)
+        else:
+            others = torch.from_numpy(rng.permutation(len(rows))).to(self.device)
+            partner = clips[0][others], clips[1][others]
+        images, targets = self._combined(clips, partner, drawn, rng)
+        if self._augmentation.masks:
+            images = mask(images, self._augmentation.masks, self._augmentation.mask_share, generator)
+        weights = self._weights[rows].to(self.device)
         return Batch(tuple(self._fnames[row] for row in rows.tolist()), images, targets, weights)
 
-    def _draw_order(self, epoch: int) -> npt.NDArray[np.intp]:
-        return np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._fnames))
+    def _rows(self, step: int, stream: Stream) -> npt.NDArray[np.intp]:
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return self._order(epoch, stream)[place * self._batch_clips : (place + 1) * self._batch_clips]
+
+    def _draw_order(self, epoch: int, stream: Stream) -> npt.NDArray[np.intp]:
+        return np.random.default_rng((self._seed, stream, epoch)).permutation(len(self._fnames))
+
+    def _looks(self, rows: npt.NDArray[np.intp], generator: torch.Generator) -> Clips:
+        """Crops at random places, normalised, zoomed and warped; and their clips' targets."""
+        settings = self._augmentation
+        images = self._crops(rows, torch.rand(len(rows), generator=generator))
+        images = (images - self._normalisation.mean) / self._normalisation.std
+        if settings.max_zoom > 1 or settings.max_warp:
+            images = zoom_and_warp(images, settings.max_zoom, settings.max_warp, generator)
+        return images, self._targets[rows].to(self.device)
 
     def _crops(self, rows: npt.NDArray[np.intp], places: torch.Tensor) -> torch.Tensor:
         source_of = np.searchsorted(self._ends, rows, side="right")
@@ -145,31 +176,24 @@ class Batches:
         assert images is not None, "a batch has clips"
         return images
 
-    def _augmented(
-        self, images: torch.Tensor, rows: npt.NDArray[np.intp], rng: np.random.Generator, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        settings = self._augmentation
-        targets = self._targets[rows].to(self.device)
-        weights = self._weights[rows].to(self.device)
-        if settings.max_zoom > 1 or settings.max_warp:
-            images = zoom_and_warp(images, settings.max_zoom, settings.max_warp, generator)
-        drawn = rng.random(len(rows))
+    def _combined(
+        self, clips: Clips, partner: Clips, drawn: npt.NDArray[np.float64], rng: np.random.Generator
+    ) -> Clips:
+        """Each clip mixed with its partner, followed by it, or neither, as `drawn` from 0 to 1 says."""
+        settings, count = self._augmentation, len(drawn)
+        images, targets = clips
         mixed = drawn < settings.mixed_share
         followed = ~mixed & (drawn < settings.mixed_share + settings.following_share)
-        others = torch.from_numpy(rng.permutation(len(rows))).to(self.device)
-        later = images[others], targets[others]
         if settings.mixing == "maximum":
-            images, targets = louder(images, targets, others, torch.from_numpy(mixed).to(self.device))
+            images, targets = louder(images, targets, partner, torch.from_numpy(mixed).to(self.device))
         else:
-            weights_drawn = rng.beta(settings.mixup_alpha, settings.mixup_alpha, len(rows))
+            weights_drawn = rng.beta(settings.mixup_alpha, settings.mixup_alpha, count)
             own = np.where(mixed, np.maximum(weights_drawn, 1 - weights_drawn), 1.0)
-            images, targets = mixup(images, targets, others, self._tensor(own))
+            images, targets = mixup(images, targets, partner, self._tensor(own))
         if settings.following_share:
-            lengths = np.where(followed, rng.uniform(*KEPT_LENGTHS, len(rows)), 1.0)
-            images, targets = follow(images, targets, later, self._tensor(lengths))
-        if settings.masks:
-            images = mask(images, settings.masks, settings.mask_share, generator)
-        return images, targets, weights
+            lengths = np.where(followed, rng.uniform(*KEPT_LENGTHS, count), 1.0)
+            images, targets = follow(images, targets, partner, self._tensor(lengths))
+        return images, targets
 
     def _tensor(self, values: npt.NDArray[np.float64]) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)

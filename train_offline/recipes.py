@@ -22,6 +22,8 @@ class Augmentation:
     """Two clips are averaged, labels too (mixup); or the louder wins at each point, with the labels of both."""
     mixed_share: float = 1.0
     """The share of clips that are mixed with another one."""
+    partners: Literal["batch", "all"] = "batch"
+    """Who a clip is mixed with, or followed by: another one of its batch, or any clip, in an order of its own."""
     mixup_alpha: float = 0.4
     """Averages have a weight from Beta(alpha, alpha)."""
     following_share: float = 0.0

@@ -81,11 +81,12 @@ def _mixing_text(settings: Augmentation) -> str:
 
 def _mixed(images: torch.Tensor, settings: Augmentation, rng: np.random.Generator) -> torch.Tensor:
     """Every clip with the next one, whatever share of them a training mixes."""
-    others, no_targets = torch.arange(len(images)).roll(-1), torch.zeros(len(images), 1)
+    no_targets = torch.zeros(len(images), 1)
+    following = images.roll(-1, dims=0), no_targets
     if settings.mixing == "maximum":
-        return louder(images, no_targets, others, torch.ones(len(images), dtype=torch.bool))[0]
+        return louder(images, no_targets, following, torch.ones(len(images), dtype=torch.bool))[0]
     drawn = rng.beta(settings.mixup_alpha, settings.mixup_alpha, len(images))
-    return mixup(images, no_targets, others, torch.from_numpy(np.maximum(drawn, 1 - drawn).astype(np.float32)))[0]
+    return mixup(images, no_targets, following, torch.from_numpy(np.maximum(drawn, 1 - drawn).astype(np.float32)))[0]
 
 
 def _followed(images: torch.Tensor) -> torch.Tensor:

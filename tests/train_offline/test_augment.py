@@ -28,7 +28,7 @@ def test_warp_tilts_by_no_more_than_it_may() -> None:
 def test_mixup_mixes_images_and_targets_by_the_same_weight() -> None:
     images = torch.eye(8)[:, None, :, None] * torch.ones(8, 1, 8, 2)
     weights = torch.linspace(0.5, 1, 8)
-    mixed, targets = mixup(images, torch.eye(8), torch.arange(8).roll(1), weights)
+    mixed, targets = mixup(images, torch.eye(8), (images.roll(1, dims=0), torch.eye(8).roll(1, dims=0)), weights)
     torch.testing.assert_close(mixed[:, 0, :, 0], targets)
     torch.testing.assert_close(targets.sum(dim=1), torch.ones(8))
     torch.testing.assert_close(targets.diagonal(), weights)
@@ -36,7 +36,8 @@ def test_mixup_mixes_images_and_targets_by_the_same_weight() -> None:
 
 def test_of_two_clips_at_once_the_louder_is_heard_and_both_are_labelled() -> None:
     images = torch.randn(4, 1, 3, 5)
-    both, targets = louder(images, torch.eye(4), torch.tensor([1, 2, 3, 0]), torch.tensor([True, False, True, True]))
+    partner = images.roll(-1, dims=0), torch.eye(4).roll(-1, dims=0)
+    both, targets = louder(images, torch.eye(4), partner, torch.tensor([True, False, True, True]))
     torch.testing.assert_close(both[0], torch.maximum(images[0], images[1]))
     torch.testing.assert_close(both[1], images[1])
     assert targets.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1]]

@@ -74,6 +74,21 @@ def test_only_the_share_of_clips_that_was_asked_for_is_mixed() -> None:
     assert 0.1 < mixed.float().mean() < 0.4
 
 
+def test_partners_from_all_clips_come_in_an_order_of_their_own_each_once_an_epoch() -> None:
+    followed = replace(PLAIN, following_share=1.0, partners="all")
+    clips = [source(1, number / 128) for number in range(12)]
+    drawn = batches(clips, followed)
+    pairs = []
+    for step in range(drawn.steps_per_epoch):
+        batch = drawn.batch(step)
+        own = [float(name.partition("-")[0]) for name in batch.fnames]
+        partners = batch.images[:, 0, 0, -1].tolist()  # the end of a crop is the clip that follows
+        assert not set(partners) <= set(own)
+        pairs += zip(own, partners, strict=True)
+    expected = [number / 128 for number in range(12)]
+    assert sorted(own for own, _ in pairs) == sorted(partner for _, partner in pairs) == expected
+
+
 def test_clips_are_followed_or_mixed_but_not_both() -> None:
     each = replace(PLAIN, mixed_share=0.5, following_share=0.3)
     drawn = batches([source(40, 1.0), source(40, 0.0)], each)
