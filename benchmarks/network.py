@@ -24,7 +24,8 @@ import torch
 from benchmarks.network_gpu import gpu_results
 from benchmarks.network_worker import Way
 from benchmarks.report import Result, print_report
-from kernel_src.backends import cpu_multiplies_bfloat16
+from kernel_src.backends import multiplies_bfloat16
+from kernel_src.devices import CPU
 
 CHECKOUT = Path(__file__).parents[1]
 BASELINE = "plain, default malloc"
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.network", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three rounds, without torch.compile: two minutes")
     quick = parser.parse_args(arguments).quick
-    ways = {**WAYS, **(HALF if cpu_multiplies_bfloat16() else {}), **({} if quick else COMPILED)}
+    ways = {**WAYS, **(HALF if multiplies_bfloat16(CPU) else {}), **({} if quick else COMPILED)}
     workers = {name: Worker(way) for name, way in ways.items()}
     rates = measure(workers, rounds=3 if quick else 5, seconds_s=1.0 if quick else 2.0)
     for worker in workers.values():

@@ -50,16 +50,18 @@ def usual(device: torch.device) -> str:
 
 def _half_precision(device: torch.device) -> tuple[str, ...]:
     """The half precision that the device multiplies itself; emulation is slower than float32."""
+    if device.type != "cuda":
+        return ("folded-bfloat16",) if multiplies_bfloat16(device) else ()
+    if multiplies_bfloat16(device):
+        return ("compiled-bfloat16", "graphed-bfloat16", "folded-bfloat16")
+    multiplies_float16 = torch.cuda.get_device_capability(device) >= FIRST_WITH_FLOAT16
+    return ("compiled-float16", "graphed-float16", "folded-float16") if multiplies_float16 else ()
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16 (a CPU AVX-512 BF16 or AMX); all others emulate it, slowly."""
     if device.type == "cuda":
-        capability = torch.cuda.get_device_capability(device)
-        if capability >= FIRST_WITH_BFLOAT16:
-            return ("compiled-bfloat16", "graphed-bfloat16", "folded-bfloat16")
-        return ("compiled-float16", "graphed-float16", "folded-float16") if capability >= FIRST_WITH_FLOAT16 else ()
-    return ("folded-bfloat16",) if cpu_multiplies_bfloat16() else ()
-
-
-def cpu_multiplies_bfloat16() -> bool:
-    """Whether the CPU has instructions for bfloat16 (AVX-512 BF16 or AMX); without them oneDNN emulates it."""
+        return torch.cuda.get_device_capability(device) >= FIRST_WITH_BFLOAT16
     try:
         tests = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)  # noqa: SLF001
         return any(test() for test in tests)

@@ -8,6 +8,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from kernel_src.backends import multiplies_bfloat16
 from kernel_src.model import SEDenseNet
 from train_offline.batches import Batch
 from train_offline.losses import tagging_loss
@@ -69,7 +70,7 @@ class Optimization:
         average = get_ema_multi_avg_fn(recipe.average_decay)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self._average_from = steps - max(1, round(steps * recipe.averaged_share))
-        self._dtype = _fast_dtype(self._device)
+        self._dtype = torch.bfloat16 if multiplies_bfloat16(self._device) else None
         self.steps_done = 0
 
     @property
@@ -128,11 +129,3 @@ def _one_cycle(optimizer: Optimizer, steps: int, warm_up_share: float) -> OneCyc
     return OneCycleLR(
         optimizer, peak, total_steps=steps + 1, pct_start=warm_up_share, cycle_momentum=isinstance(optimizer, AdamW)
     )
-
-
-def _fast_dtype(device: torch.device) -> torch.dtype | None:
-    """bfloat16 where the device computes with it, None for plain float32."""
-    if device.type == "cuda":
-        # is_bf16_supported() counts emulation, which is slow: cards before Ampere have none of their own.
-        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else None
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None  # noqa: SLF001 - the only way to ask

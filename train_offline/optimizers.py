@@ -1,13 +1,28 @@
 """The optimizers of a network: AdamW for all weights, or Muon for those of the convolutions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, overload
 
 import torch
 from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
+from torch.overrides import TorchFunctionMode
 
+from kernel_src.backends import multiplies_bfloat16
 from kernel_src.model import SEDenseNet
 from train_offline.recipes import Recipe
+
+
+class _KeepFloat32(TorchFunctionMode):
+    """Torch's Muon rounds a matrix to bfloat16 before its Newton-Schulz steps; in here it stays float32."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.Tensor.bfloat16:
+            return args[0].clone()
+        return func(*args, **(kwargs or {}))
 
 
 class ConvolutionMuon(Muon):
@@ -27,6 +42,19 @@ class ConvolutionMuon(Muon):
         super().__init__(matrices, lr=learning_rate, weight_decay=weight_decay)
 
         self.register_step_pre_hook(self._take_gradients)
+        self._emulates_bfloat16 = not multiplies_bfloat16(weights[0].device)
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """A step as torch's Muon takes it; in float32 where emulating bfloat16 would take 20 times as long."""
+        with _KeepFloat32() if self._emulates_bfloat16 else nullcontext():
+            loss: float | None = super().step(closure)  # type: ignore[no-untyped-call]
+        return loss
 
     def _take_gradients(self, *_: object) -> None:
         """Before a step: the matrices share the weights' memory, but a gradient belongs to a parameter."""
