@@ -1,13 +1,13 @@
-"""Silver against best: both recipes at the same network size and number of steps, scored on a test split.
+"""Silver against best: both recipes at the same network size and number of steps, out of fold and on a test split.
 
-`python -m benchmarks.quality --data D` trains what is not there yet in `--out` and goes on where it was stopped. The
-test split is looked at here and nowhere else: nothing is chosen by it. On a GPU several trainings run side by side,
-each in a process of its own: the steps of one are too small to keep a large GPU busy.
+`python -m benchmarks.quality --data D` trains what is not there yet in `--out` and goes on where it was stopped.
+Recipes are chosen by what their networks score out of fold, which is printed first; the test split is looked at here
+and nowhere else, and nothing is chosen by it. On a GPU several trainings run side by side, each in a process of its
+own: the steps of one are too small to keep a large GPU busy.
 """
 
 import argparse
 import multiprocessing
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,22 +16,20 @@ from threading import Event
 from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from benchmarks.quality_scores import gather, predictions_of, results_of
 from benchmarks.report import Result, print_report
 from kernel_src.before_torch import prepare_for_torch
 from kernel_src.cpus import usable_cpus
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import MANIFEST_NAME, Member, read_manifest
 from kernel_src.weights import load_member, pick_device
-from train_offline.bootstrap import lwlrap_interval, paired_interval
 from train_offline.command import fold_list
 from train_offline.compilation import CompileChoice, Work, choose_forward
 from train_offline.dataset import CURATED, NOISY, TEST, read_split, read_vocabulary
 from train_offline.demo_data import write_demo_data
 from train_offline.evaluate import mean_probabilities
-from train_offline.metric import lwlrap
 from train_offline.optimization import plain_forward
 from train_offline.recipes import BEST, SILVER, SIZES, Recipe, Size
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
@@ -39,8 +37,6 @@ from train_offline.spectrogram_table import SpectrogramTable
 from train_offline.spectrograms import spectrograms_of
 from train_offline.training import TrainingSettings, train
 from train_offline.training_log import FOLDER_NAME
-
-Float64 = npt.NDArray[np.float64]
 
 REDUCED = Size(
     name="reduced",
@@ -63,9 +59,6 @@ WITHOUT = (
 )
 """What each part of best is worth: the recipe without it."""
 COMPARED_RECIPES = {recipe.name: recipe for recipe in (SILVER, BEST, *WITHOUT)}
-GAIN_TARGET = 0.05
-NOISY_GAIN_TARGET = 0.01
-NAME_WIDTH = 40
 
 
 @dataclass(frozen=True)
@@ -87,16 +80,6 @@ class Comparison:
     cache: SpectrogramCache
 
 
-@dataclass(frozen=True)
-class Scored:
-    """The predictions of one recipe, one for each seed, each [clips, labels]: folds are averaged as in the kernel."""
-
-    whole: list[Float64]
-    """All members."""
-    by_stage: dict[str, list[Float64]]
-    """The networks of one stage alone, members or not."""
-
-
 def compare(comparison: Comparison) -> dict[str, Result]:
     """Trains, predicts and scores."""
     labels = read_vocabulary(comparison.data)
@@ -116,7 +99,11 @@ def compare(comparison: Comparison) -> dict[str, Result]:
     else:
         _side_by_side(comparison, jobs)
     split, _ = spectrograms_of(read_split(comparison.data, TEST, labels), comparison.size.frontend, comparison.cache)
-    return _results(split.targets, {recipe.name: _gather(comparison, recipe) for recipe in comparison.recipes})
+    scored = {}
+    for recipe in comparison.recipes:
+        folders = [_folder(comparison, recipe, seed) for seed in comparison.seeds]
+        scored[recipe.name] = gather(recipe, folders, comparison.folds)
+    return results_of(split.targets, scored)
 
 
 def _side_by_side(comparison: Comparison, jobs: list[tuple[Recipe, int]]) -> None:
@@ -168,7 +155,7 @@ def _predict(comparison: Comparison, folder: Path) -> None:
     if not (folder / MANIFEST_NAME).exists():
         return  # the recipe has no stages that are only steps on the way
     manifest = read_manifest(folder)
-    todo = [member for member in manifest.members if not _predictions(folder, member).exists()]
+    todo = [member for member in manifest.members if not predictions_of(folder, member).exists()]
     if not todo:
         return
     device = pick_device()
@@ -179,7 +166,9 @@ def _predict(comparison: Comparison, folder: Path) -> None:
         loaded = load_member(folder, member, len(manifest.labels), device)
         title = f"{folder.name} {member.id} on the test split"
         table = _test_table(comparison, loaded.frontend)
-        np.save(_predictions(folder, member), mean_probabilities(loaded, table, comparison.most_views, title, Event()))
+        np.save(
+            predictions_of(folder, member), mean_probabilities(loaded, table, comparison.most_views, title, Event())
+        )
 
     with ThreadPoolExecutor(at_a_time) as pool:
         list(pool.map(predict, todo))
@@ -189,60 +178,6 @@ def _predict(comparison: Comparison, folder: Path) -> None:
 def _test_table(comparison: Comparison, frontend: FrontendConfig) -> SpectrogramTable:
     split = read_split(comparison.data, TEST, read_vocabulary(comparison.data))
     return spectrograms_of(split, frontend, comparison.cache)[1].table
-
-
-def _predictions(folder: Path, member: Member) -> Path:
-    return folder / f"{member.id}-{member.sha256[:12]}.test.npy"
-
-
-def _gather(comparison: Comparison, recipe: Recipe) -> Scored:
-    folders = [_folder(comparison, recipe, seed) for seed in comparison.seeds]
-    by_stage = {}
-    for stage in recipe.stages:
-        homes = [folder if stage.exported else folder / FOLDER_NAME for folder in folders]
-        by_stage[stage.name] = [_blend(home, comparison.folds, stage.name) for home in homes]
-    return Scored([_blend(folder, comparison.folds) for folder in folders], by_stage)
-
-
-def _blend(folder: Path, folds: Sequence[int], stage: str | None = None) -> Float64:
-    """[clips, labels] the mean, of all members or of those of one stage."""
-    members = [member for member in read_manifest(folder).members if member.fold in folds]
-    chosen = [member for member in members if stage in (None, member.stage)]
-    blend: Float64 = np.mean([np.load(_predictions(folder, member)) for member in chosen], axis=0)
-    return blend
-
-
-def _results(truth: npt.NDArray[np.bool_], scored: dict[str, Scored]) -> dict[str, Result]:
-    results = {}
-    for name, recipe in scored.items():
-        for stage, predictions in {"all members": recipe.whole, **recipe.by_stage}.items():
-            results[f"{name}, {stage}"] = Result(_mean(truth, predictions), None, "higher")
-            print(_line(f"{name}, {stage}", truth, predictions))
-    compared = []
-    if best := scored.get(BEST.name):
-        for name in [name for name in scored if name != BEST.name]:
-            target = GAIN_TARGET if name == SILVER.name else 0.0
-            compared.append((f"best - {name}", best.whole, scored[name].whole, target))
-    for name, recipe in scored.items():
-        stages = list(recipe.by_stage.values())
-        compared.append((f"{name}, last stage - first", stages[-1], stages[0], NOISY_GAIN_TARGET))
-    for name, left, right, target in compared:
-        gain, low, high = paired_interval(truth, np.stack(left), np.stack(right))
-        print(f"{name:{NAME_WIDTH}} {gain:+.4f}   95 % interval {low:+.4f} to {high:+.4f}")
-        results[name] = Result(gain, target, "higher")
-        results[f"{name}, lower end"] = Result(low, 0.0, "higher")
-    return results
-
-
-def _mean(truth: npt.NDArray[np.bool_], predictions: Sequence[Float64]) -> float:
-    return float(np.mean([lwlrap(truth, each) for each in predictions]))
-
-
-def _line(name: str, truth: npt.NDArray[np.bool_], predictions: Sequence[Float64]) -> str:
-    low, high = lwlrap_interval(truth, np.stack(predictions))
-    seeds = " ".join(f"{lwlrap(truth, each):.4f}" for each in predictions)
-    mean = _mean(truth, predictions)
-    return f"{name:{NAME_WIDTH}} {mean:.4f}    95 % interval {low:.4f} to {high:.4f}    by seed {seeds}"
 
 
 def _most_at_once(trainings: int) -> int:
