@@ -159,7 +159,7 @@ BEST = replace(
     name="best",
     scalings=("pcen", "db"),
     muon_factor=20 / 3,
-    augmentation=Augmentation(mixed_share=0.6, following_share=0.4),
+    augmentation=Augmentation(mixed_share=0.6, following_share=0.4, partners="all"),
     stages=(
         Stage(CURATED_STAGE, epochs_share=1.0, peak_learning_rate=3e-3, exported=False),
         Stage(NOISY_STAGE, epochs_share=0.5, peak_learning_rate=1e-3, noisy=NoisyUse(AGREED, weight=0.5)),
