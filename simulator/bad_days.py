@@ -78,6 +78,7 @@ FATES = {
     Kind.LEFT_PROCESSES: Fate.INVALID,
     Kind.NO_SUBMISSION: Fate.INVALID,
     Kind.INVALID_SUBMISSION: Fate.INVALID,
+    Kind.FAILED: Fate.SURVIVED,
 }
 
 
@@ -171,7 +172,7 @@ def untagged_clips(result: RunResult) -> set[str]:
     Kaggle would not accept does not count: a kernel that writes in place leaves an empty or a half file for a moment.
     """
     whole = result.valid_submissions
-    if not whole or not result.verdict.good:
+    if not whole or not result.verdict.scored:
         return set()
     only_priors = named(result.events, "prior_written") and not named(result.events, "submission_written")
     if len(whole) < 2 and not only_priors:

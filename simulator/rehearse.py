@@ -11,7 +11,7 @@ from simulator.faults import Fault
 from simulator.kernel_process import Ending
 from simulator.machine import Machine
 from simulator.means import Enforcement
-from simulator.run_events import Event, read_events
+from simulator.run_events import Event, failure_of, read_events
 from simulator.run_folder import empty_run_folder, keep_working_folder
 from simulator.scoring import Score, score_submission
 from simulator.settings import Rehearsal
@@ -120,6 +120,7 @@ def _result(rehearsal: Rehearsal, staged: StagedInputs, run: _Run) -> RunResult:
     submission = rehearsal.out / "working" / "submission.csv"
     sample = rehearsal.out / "sample_submission.csv" if staged.sample_submission else None
     faults = submission_faults(submission, sample) if sample else None
+    events = read_events(submission.with_name("run.jsonl"))
     observed = Observed(
         crossed=run.crossed,
         ending=run.ending,
@@ -127,6 +128,7 @@ def _result(rehearsal: Rehearsal, staged: StagedInputs, run: _Run) -> RunResult:
         inputs_changed=run.inputs_changed,
         addresses=run.watch.addresses,
         disk_was_full=_disk_was_full(rehearsal, run.watch),
+        failure=failure_of(events),
     )
     valid, invalid_at_s = _sort_by_validity(run.watch.history.kept, sample)
     truth = staged.truth or {}
@@ -143,7 +145,7 @@ def _result(rehearsal: Rehearsal, staged: StagedInputs, run: _Run) -> RunResult:
         enforcements=run.enforcements,
         samples=run.watch.samples,
         submissions=run.watch.history.kept,
-        events=read_events(submission.with_name("run.jsonl")),
+        events=events,
         faults=run.faults,
         staged=staged,
     )

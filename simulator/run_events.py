@@ -28,6 +28,12 @@ def number_of(event: Event, field: str) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
+def failure_of(events: Sequence[Event]) -> str | None:
+    """What ended the run from within, in one line; None where nothing did."""
+    failed = named(events, "run_failed")
+    return " ".join(str(failed[-1].get("reason", "no reason was noted")).split()) if failed else None
+
+
 def _event(line: str) -> Event | None:
     try:
         event = json.loads(line)

@@ -86,10 +86,10 @@ def _first_text(result: RunResult) -> str:
 def _score_text(result: RunResult) -> str:
     if result.score:
         text = f"{result.score.lwlrap:.4f} over {result.score.clips:,} clips"
-        return text if result.verdict.good else f"{text}, which Kaggle would not count"
+        return text if result.verdict.scored else f"{text}, which Kaggle would not count"
     if result.staged.truth is None:
         return "not known: no test.csv with the truth"
-    return "not known: no valid submission to score" if not result.verdict.good else "not known: no clips with a truth"
+    return "not known: no clips with a truth" if result.verdict.scored else "not known: no valid submission to score"
 
 
 def day_line(day: Day) -> str:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     LEFT_PROCESSES = "left processes behind"
     NO_SUBMISSION = "no submission"
     INVALID_SUBMISSION = "invalid submission"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,13 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether Kaggle would have scored the run."""
+        """Whether the run kept its promises."""
         return self.kind is Kind.KEPT
+
+    @property
+    def scored(self) -> bool:
+        """Whether Kaggle would have scored the run, for good or ill."""
+        return self.kind in {Kind.KEPT, Kind.FAILED}
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class Observed:
     """The addresses outside that it talked to."""
     disk_was_full: bool = False
     """Whether the disk was full at some moment."""
+    failure: str | None = None
+    """What ended the run from within, as it noted itself; on the hidden test set that is no bad exit code."""
 
 
 def judge(limits: KernelLimits, observed: Observed) -> Verdict:
@@ -66,6 +74,7 @@ def judge(limits: KernelLimits, observed: Observed) -> Verdict:
         or _judge_ending(observed)
         or _judge_traces(observed)
         or _judge_submission(observed.submission_faults)
+        or _judge_course(observed)
     )
 
 
@@ -105,16 +114,26 @@ def _judge_traces(observed: Observed) -> Verdict | None:
     return None
 
 
-def _judge_submission(faults: Sequence[str] | None) -> Verdict:
-    if faults is None:
-        return Verdict(
-            Kind.KEPT, "in time, in memory, in quota; no sample_submission.csv, so no submission was checked"
-        )
+def _judge_submission(faults: Sequence[str] | None) -> Verdict | None:
     if not faults:
-        return Verdict(Kind.KEPT, "as promised: in time, in memory, in quota, and a valid submission")
+        return None
     if len(faults) == 1 and faults[0].endswith("is missing."):
         return Verdict(Kind.NO_SUBMISSION, "it wrote no submission.csv")
     return Verdict(Kind.INVALID_SUBMISSION, f"invalid submission: {' '.join(faults)}")
+
+
+def _judge_course(observed: Observed) -> Verdict:
+    """What is left to judge of a run that Kaggle would score."""
+    if observed.failure is not None:
+        return Verdict(
+            Kind.FAILED,
+            f"the run failed, and only what it had written by then counts: {observed.failure}; see kernel.log",
+        )
+    if observed.submission_faults is None:
+        return Verdict(
+            Kind.KEPT, "in time, in memory, in quota; no sample_submission.csv, so no submission was checked"
+        )
+    return Verdict(Kind.KEPT, "as promised: in time, in memory, in quota, and a valid submission")
 
 
 def _how(returncode: int) -> str:

@@ -132,3 +132,15 @@ def test_what_the_user_overrides_reaches_the_kernel_but_no_limit(simulate: Simul
     run = simulate(body, "--data", str(data), "--time", "20s", HOURGLASS_OVERRIDES=json.dumps(given))
     assert run.exit_code == 0, run.stdout + run.stderr
     assert json.loads(run.stdout.splitlines()[0]).items() >= {**given, "time_s": 20}.items()
+
+
+def test_a_run_that_failed_and_fell_back_on_its_first_submission_is_no_good_rehearsal(
+    simulate: Simulate, data: Path
+) -> None:
+    event = {"t_s": 0.4, "event": "run_failed", "reason": "ModuleNotFoundError('soundfile')"}
+    body = f"write_valid()\nprint(json.dumps({event}), file=open('run.jsonl', 'w'))"
+    run = simulate(body, "--data", str(data))
+    assert run.exit_code == 1, run.stdout + run.stderr
+    assert "the run failed, and only what it had written by then counts" in run.stdout
+    assert "ModuleNotFoundError('soundfile')" in run.stdout
+    assert "which Kaggle would not count" not in run.stdout

@@ -30,12 +30,17 @@ CRASH = Ending(returncode=1, wall_s=1.0, cpu_s=1.0)
         (Observed(crossed=Crossed.NETWORK, addresses=frozenset({"192.0.2.1 port 80"})), Kind.USED_NETWORK),
         (Observed(crossed=Crossed.SIGTERM, submission_faults=[]), Kind.IGNORED_SIGTERM),
         (Observed(), Kind.CRASHED),
+        (Observed(ending=WELL, submission_faults=[], failure="no torch"), Kind.FAILED),
+        (Observed(ending=WELL, failure="no torch"), Kind.FAILED),
+        (Observed(ending=CRASH, submission_faults=[], failure="no torch"), Kind.CRASHED),
+        (Observed(ending=WELL, submission_faults=["Bad."], failure="no torch"), Kind.INVALID_SUBMISSION),
     ],
 )
 def test_the_first_thing_that_went_wrong_is_the_verdict(observed: Observed, kind: Kind) -> None:
     verdict = judge(LIMITS, observed)
     assert verdict.kind is kind
     assert verdict.good == (kind is Kind.KEPT)
+    assert verdict.scored == (kind in {Kind.KEPT, Kind.FAILED})
     assert "\n" not in verdict.text
 
 
