@@ -1,8 +1,9 @@
 """What the quick ways to compute change: probabilities and lwlrap beside the plain float32 network's.
 
-`python -m benchmarks.agreement --data D --weights W [--device cuda]`: every member at up to three windows of each test
-clip. The plain network computes on a CPU, for GPUs shorten float32 unless they are told not to. Nothing is chosen by
-these scores; all ways see the same windows.
+`python -m benchmarks.agreement --data D --weights W [--device cuda]`: every member at each window of a test clip that
+the kernel may look at, or with `--looks` at the first few. The plain network computes on a CPU. With `--backends` other
+ways of a device can be looked at than those that the kernel would try there, such as those of an older GPU. Nothing is
+chosen by these scores; all ways see the same windows.
 """
 
 import argparse
@@ -16,18 +17,17 @@ import torch
 
 from benchmarks.report import Result, print_report
 from kernel_src.audio import read_waveform
-from kernel_src.backend_names import PLAIN
+from kernel_src.backend_names import BACKENDS, PLAIN
 from kernel_src.backends import candidates
 from kernel_src.devices import CPU
 from kernel_src.frontend import FrontendConfig, spectrogram
 from kernel_src.manifest import read_manifest
 from kernel_src.predict import look_through
-from kernel_src.views import windows
+from kernel_src.views import MAX_VIEWS, windows
 from kernel_src.weights import LoadedMember, load_member, pick_device
 from train_offline.dataset import TEST, read_split
 from train_offline.metric import lwlrap
 
-LOOKS = 3
 BATCH_CLIPS = 16
 Float64 = npt.NDArray[np.float64]
 
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="a data set with test.csv")
     parser.add_argument("--weights", type=Path, required=True, help="weights that were trained on it")
     parser.add_argument("--device", choices=["cuda", "cpu"], help="of the quick ways (default: CUDA if there is one)")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, help="the ways (default: what the kernel tries)")
+    parser.add_argument("--looks", type=int, default=MAX_VIEWS, help="windows of a clip at most (default: all it has)")
     options = parser.parse_args(arguments)
     device = torch.device(options.device or pick_device())
     manifest = read_manifest(options.weights)
@@ -45,14 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     paths = [options.data / TEST / name for name in split.fnames]
     spectrograms: dict[FrontendConfig, list[npt.NDArray[np.float16]]] = {}
     said: defaultdict[str, list[Float64]] = defaultdict(list)
-    quick = [name for name in candidates(device) if name != PLAIN]
+    quick = [name for name in options.backends or candidates(device) if name != PLAIN]
     for entry in manifest.members:
         plain = load_member(options.weights, entry, len(manifest.labels), CPU, PLAIN)
         if plain.frontend not in spectrograms:
             spectrograms[plain.frontend] = [extract(path, plain.frontend) for path in paths]
-        said[PLAIN].append(mean_probabilities(plain, spectrograms[plain.frontend]))
+        clips = spectrograms[plain.frontend]
+        said[PLAIN].append(mean_probabilities(plain, clips, options.looks))
         for name in quick:
-            said[name].append(mean_probabilities(plain.on(device, name), spectrograms[plain.frontend]))
+            said[name].append(mean_probabilities(plain.on(device, name), clips, options.looks))
     results: dict[str, Result] = {}
     for name in quick:
         results |= compared(name, np.stack(said[name]), np.stack(said[PLAIN]), split.targets)
@@ -65,12 +68,12 @@ def extract(path: Path, config: FrontendConfig) -> npt.NDArray[np.float16]:
     return spectrogram(waveform, config).astype(np.float16)
 
 
-def mean_probabilities(member: LoadedMember, clips: Sequence[npt.NDArray[np.float16]]) -> Float64:
+def mean_probabilities(member: LoadedMember, clips: Sequence[npt.NDArray[np.float16]], most_looks: int) -> Float64:
     """[clips, labels] means over the first windows of each clip."""
     config = member.config
     total, count = np.zeros((len(clips), config.n_labels)), np.zeros((len(clips), 1))
-    views = [windows(clip.shape[1], config.crop_frames, config.n_mels)[:LOOKS] for clip in clips]
-    for look in range(LOOKS):
+    views = [windows(clip.shape[1], config.crop_frames, config.n_mels)[:most_looks] for clip in clips]
+    for look in range(most_looks):
         chosen = [index for index, found in enumerate(views) if look < len(found)]
         for first in range(0, len(chosen), BATCH_CLIPS):
             batch = chosen[first : first + BATCH_CLIPS]
