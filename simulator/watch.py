@@ -50,11 +50,14 @@ class Paced(Generic[Reading]):
 
     def value(self) -> Reading:
         """The newest reading."""
+        return self.taken_now() if self._value is None or self._clock() >= self._due_s else self._value
+
+    def taken_now(self) -> Reading:
+        """One that is taken anew, due or not."""
         begin_s = self._clock()
-        if self._value is None or begin_s >= self._due_s:
-            self._value = self._read()
-            cost_s = self._clock() - begin_s
-            self._due_s = begin_s + cost_s / self._share
+        self._value = self._read()
+        cost_s = self._clock() - begin_s
+        self._due_s = begin_s + cost_s / self._share
         return self._value
 
 
@@ -138,11 +141,14 @@ class Watch:
         return crossed
 
     def last_look(self) -> Crossed | None:
-        """After the end: whether something was killed for memory at the last moment."""
+        """After the end: whether something was killed for memory, or the disk was filled, since the readings before."""
         self.history.look(self._elapsed_s())
-        if not self._has_killed and self._kills():
+        disk_bytes = self._disk.taken_now()
+        if (not self._has_killed and self._kills()) or disk_bytes > self.peak_disk_bytes:
             self._sample()
-        return Crossed.MEMORY if self._has_killed else None
+        if self._has_killed:
+            return Crossed.MEMORY
+        return Crossed.DISK if disk_bytes > self._limits.disk_bytes else None
 
     def _sample(self) -> Sample:
         """What is in use now; a kill says that it was all of the limit, and comes between two readings."""

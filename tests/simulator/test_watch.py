@@ -65,6 +65,13 @@ def test_a_child_killed_for_memory_at_the_very_end_is_seen(tmp_path: Path) -> No
     assert looking.peak_memory_bytes == LIMITS.memory_bytes
 
 
+def test_disk_that_was_filled_after_the_last_reading_is_seen_at_the_end(tmp_path: Path) -> None:
+    readings = iter([50, 101])
+    looking = watch(tmp_path, replace(QUIET, disk_bytes=lambda: next(readings)), Clock())
+    assert looking.until_crossed_or(lambda _: True, lambda _: None) is Crossed.DISK
+    assert looking.peak_disk_bytes == 101
+
+
 def test_a_kill_says_that_all_memory_was_in_use_though_no_reading_saw_it(tmp_path: Path) -> None:
     looking = watch(tmp_path, replace(QUIET, memory_kills=lambda: 1), Clock())
     looking.look()
