@@ -48,7 +48,7 @@ def test_every_command_of_ours_in_the_text_takes_the_options_that_it_is_given(
         given[start].update(re.findall(r"(?<![\w-])--[a-z-]+", rest))
     for start, options in given.items():
         program = next(name for name in COMMANDS if start.startswith(name))
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             COMMANDS[program]([*start.removeprefix(program).split(), "--help"])
         shown = capsys.readouterr().out
         assert {option for option in options if option not in shown} == set(), start
