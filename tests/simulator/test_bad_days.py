@@ -30,7 +30,9 @@ def test_a_kernel_that_survives_all_days_is_a_good_one(simulate: Simulate, data:
     assert "3 bad days: 3 survived, 0 late, 0 killed, 0 invalid; 0 clips lost" in run.stdout
 
 
-@pytest.mark.parametrize(("later", "lost"), [("", 6), ("write_valid()\nemit('submission_written')", 0)])
+@pytest.mark.parametrize(
+    ("later", "lost"), [("", 6), ("emit('run_failed')", 6), ("write_valid()\nemit('submission_written')", 0)]
+)
 def test_clips_that_never_got_more_than_a_prior_are_lost(
     later: str, lost: int, simulate: Simulate, data: Path, tmp_path: Path
 ) -> None:

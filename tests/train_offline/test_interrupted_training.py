@@ -17,7 +17,7 @@ from train_offline import training
 from train_offline.command import main
 from train_offline.recipes import SIZES
 from training_settings import TINY
-SIZES["tiny"] = replace(TINY, epochs=15)
+SIZES["tiny"] = replace(TINY, epochs=40)
 training.usable_cpus = lambda: 1
 training.TrainingSettings = partial(training.TrainingSettings, checkpoint_every_s=0.0)  # after each step
 sys.exit(main(sys.argv[1:]))
