@@ -28,7 +28,10 @@ from kernel_src.errors import ClipError
 from kernel_src.frontend import FrontendConfig, Spectrogram, spectrogram
 
 _PR_SET_PDEATHSIG = 1  # from Linux's prctl.h
-_IDLE, _AT_WORK, _ANSWERING = range(3)
+_IDLE, _AT_WORK, _ANSWERING, _ENDED_TO_REST = range(4)
+
+RESTS_AFTER_S = 5.0
+"""A process that has had nothing to do for so long ends, with the tens of megabytes that it needs for its work."""
 
 
 class Extractor(Protocol):
@@ -109,7 +112,7 @@ class ProcessExtractor:
     """Has a process do the work, and does it itself if that process is lost.
 
     A clip whose decoder crashes raises `ClipError`, and the next one finds a new process: the one that was forked here
-    only forks those who work, and stays small and whole.
+    only forks those who work, and stays small and whole. When there is no work for a while, nobody waits for it.
 
     Args:
         tell: is told when the process is lost.
@@ -205,21 +208,27 @@ def _settle_as_child(parent_pid: int) -> None:
 
 
 def _fork_workers(connection: Connection, channel: ArrayChannel) -> None:
-    """Forks a worker, and another one whenever a clip's decoder has crashed the last."""
+    """Forks a worker; and another one when a clip's decoder has crashed the last, or when there is work again."""
     state = mmap(-1, 1)
     while True:
         pid = _fork(lambda: _work(connection, channel, state))
         _, status = os.waitpid(pid, 0)
-        if state[0] != _AT_WORK:  # an orderly end, or half of an answer has been given
+        if state[0] == _AT_WORK:
+            connection.send(_Crash(os.waitstatus_to_exitcode(status)))
+        elif state[0] == _ENDED_TO_REST:
+            connection.poll(None)
+        else:  # the other end is closed, or half of an answer has been given
             return
         state[0] = _IDLE
-        connection.send(_Crash(os.waitstatus_to_exitcode(status)))
 
 
 def _work(connection: Connection, channel: ArrayChannel, state: mmap) -> None:
-    """Does one task after the other, until the other end is closed."""
+    """Does one task after the other, until the other end is closed or there is nothing to do."""
     here = ThreadExtractor()
     while True:
+        if not connection.poll(RESTS_AFTER_S):
+            state[0] = _ENDED_TO_REST
+            return
         try:
             task: _Task = connection.recv()
         except EOFError:

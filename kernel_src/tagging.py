@@ -173,8 +173,9 @@ class Tagger:
                 backends[member.config] = choose_backend(
                     member, device, batch_clips, self._events, left_s=self._budget.left_s, forced=forced
                 )
-
         give_back_free_blocks()  # of the backends that were tried and not chosen
+        for member in members:
+            member.map_anew()  # the plain network was a witness of the trial
 
         def placed(member: LoadedMember, there: torch.device) -> LoadedMember:
             return member.on(there, backends[member.config] if there.type == device.type else None)

@@ -1,5 +1,6 @@
 """Loads the members of a weights folder: networks with the settings that they were trained with."""
 
+import contextlib
 import copy
 import platform
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,8 @@ class LoadedMember:
     oof_lwlrap: float | None
     backend: str = EXACT
     """The way that the logits are computed: one of `kernel_src.backend_names.BACKENDS`."""
+    file: Path | None = None
+    """Whose pages the model's weights are on a CPU; None where they are of no file."""
     network: Network = field(init=False, repr=False, compare=False)
     """The model in that way."""
 
@@ -76,6 +79,17 @@ class LoadedMember:
             return self
         model = self.model if same_device else copy.deepcopy(self.model).to(device)
         return replace(self, model=model, backend=backend)
+
+    def map_anew(self) -> None:
+        """Lets go of the file's pages that were read so far: most backends compute with a copy of theirs.
+
+        Nobody may be computing with the model itself. Where the file cannot be read again, its pages stay.
+        """
+        if self.file is None or self.device.type != "cpu":
+            return
+        with contextlib.suppress(OSError, SafetensorError):
+            self.model.load_state_dict(load_file(self.file), assign=True)
+            self.model.requires_grad_(requires_grad=False)
 
     def probabilities(self, images: torch.Tensor) -> Float64:
         """What the network says of some windows.
@@ -129,7 +143,7 @@ def load_member(
     with torch.device("meta"):
         model = SEDenseNet(config)
     try:
-        # The file's own pages, which the system may drop again: most backends compute with a copy of theirs.
+        # The file's own pages, which the system may drop again.
         model.load_state_dict(load_file(path), assign=True)
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -142,10 +156,9 @@ def load_member(
         std=member.std,
         oof_lwlrap=member.oof_lwlrap,
         backend=backend or usual(device),
+        file=path,
     )
-    if device.type == "cpu":  # mapped anew: none of the pages that were copied from stays in memory
-        model.load_state_dict(load_file(path), assign=True)
-        model.requires_grad_(requires_grad=False)
+    loaded.map_anew()
     return loaded
 
 

@@ -148,6 +148,20 @@ def test_a_decoder_that_crashes_costs_its_clip_and_no_other(
     assert told == []
 
 
+def test_while_there_is_nothing_to_do_nobody_waits_and_the_next_clip_finds_a_new_process(
+    monkeypatch: pytest.MonkeyPatch, clip: Path, told: list[str]
+) -> None:
+    monkeypatch.setattr(extractors, "RESTS_AFTER_S", 0.05)
+    extractor = ProcessExtractor(told.append)
+    for _ in range(2):
+        assert_works(extractor, clip)
+        while psutil.Process(extractor.pid).children():
+            time.sleep(0.01)
+    extractor.close()
+    assert not psutil.pid_exists(extractor.pid)
+    assert told == []
+
+
 def test_when_its_process_is_lost_between_two_clips_the_thread_goes_on(
     extractor: ProcessExtractor, clip: Path, told: list[str]
 ) -> None:

@@ -114,6 +114,19 @@ def test_the_pages_that_a_copy_was_made_of_do_not_stay_in_memory(tmp_path: Path,
     assert resident_bytes(path) < 0.5 * path.stat().st_size  # those around the header come with it
     loaded.on(CPU, PLAIN).logits(torch.ones(1, 1, 16, 32))
     assert resident_bytes(path) > 0.8 * path.stat().st_size  # they are there again for whoever needs them
+    loaded.map_anew()
+    assert resident_bytes(path) < 0.5 * path.stat().st_size
+
+
+def test_where_the_file_cannot_be_mapped_anew_the_member_goes_on_with_what_it_has(
+    tmp_path: Path, member: Member
+) -> None:
+    loaded = load_member(tmp_path, member, 3, CPU, PLAIN)
+    images = torch.rand(1, 1, 16, 32)
+    before = loaded.logits(images)
+    (tmp_path / member.file).unlink()
+    loaded.map_anew()
+    np.testing.assert_array_equal(loaded.logits(images), before)
 
 
 def resident_bytes(path: Path) -> int:
