@@ -188,11 +188,22 @@ def _normalise(energies: Float32, config: FrontendConfig, smoother: "Smoother") 
     """PCEN in place of one block, [frames, mels]; the smoother has seen all blocks before."""
     smooth = smoother.smooth(energies)
     smooth += np.float32(config.pcen_eps)
-    energies *= np.power(smooth, np.float32(-config.pcen_gain), out=smooth)
+    energies *= _raise(smooth, -config.pcen_gain)
     energies += np.float32(config.pcen_bias)
-    np.power(energies, np.float32(config.pcen_power), out=energies)
+    _raise(energies, config.pcen_power)
     energies -= np.float32(config.pcen_bias**config.pcen_power)
     return np.maximum(energies, 0, out=energies)
+
+
+def _raise(values: Float32, exponent: float) -> Float32:
+    """Values of 0 and more to a power, in place.
+
+    numpy computes logarithms and exponentials in vectors on every processor, powers only where there is AVX-512.
+    """
+    with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, whose exponential is 0 again
+        np.log(values, out=values)
+    values *= np.float32(exponent)
+    return np.exp(values, out=values)
 
 
 @dataclass
@@ -236,7 +247,9 @@ def smoothing_share(config: FrontendConfig) -> float:
 
 def decibels(energies: Float32) -> Float32:
     """Energies in decibels over 1, [mels, frames] float32, at least -100. Source: `librosa.power_to_db`."""
-    scaled: Float32 = 10 * np.log10(np.maximum(energies, np.float32(SMALLEST_POWER)))
+    scaled = np.maximum(energies, np.float32(SMALLEST_POWER))
+    np.log(scaled, out=scaled)  # numpy's log10 has no vectors
+    scaled *= np.float32(10 / np.log(10))
     return scaled
 
 
