@@ -8,10 +8,6 @@ one thread is measured in time of the processor, which neighbours on the machine
 through torch on the CPU, to see that it runs.
 """
 
-import os
-
-os.environ.setdefault("NUMBA_DISABLE_JIT", "0")  # as librosa's users have it; the kernel does without
-
 from kernel_src.before_torch import prepare_for_torch
 
 prepare_for_torch()
@@ -76,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data = options.data or Path(folder) / "data"
         paths = some_clips(data, 40 if options.quick else 160)
         device = pick_device(options.device)
-        with started_extractors(usable_cpus() if device else 2, print) as extractors:
+        with started_extractors(usable_cpus() if device else 2, print, rests_after_s=3600.0) as extractors:
             measure(paths, some_clips(data, DEVICE_CLIPS), 5 if options.quick else 9, extractors, device)
 
 

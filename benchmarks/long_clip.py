@@ -43,9 +43,7 @@ def write_noise(path: Path, seconds_s: int, channels: int, rate_hz: int) -> None
 
 def measure(channels: int, rate_hz: int) -> int:
     """The peak above what was held before, in bytes, in this process and those of its extractor."""
-    from kernel_src.before_torch import prepare_for_librosa, prepare_for_torch  # noqa: PLC0415 -- before all else
-
-    prepare_for_librosa()
+    from kernel_src.before_torch import prepare_for_torch  # noqa: PLC0415 -- before all else
     from kernel_src.events import EventLog  # noqa: PLC0415
     from kernel_src.extractors import started_extractors  # noqa: PLC0415
 

@@ -67,7 +67,9 @@ class ThreadExtractor:
 
 
 @contextlib.contextmanager
-def started_extractors(count: int, tell: Callable[[str], object]) -> Iterator[list[Extractor]]:
+def started_extractors(
+    count: int, tell: Callable[[str], object], *, rests_after_s: float = RESTS_AFTER_S
+) -> Iterator[list[Extractor]]:
     """Processes that extract, where the system lets us have them; else the threads do it themselves.
 
     Best entered while this process is small and has a single thread. They are closed at the end.
@@ -75,11 +77,12 @@ def started_extractors(count: int, tell: Callable[[str], object]) -> Iterator[li
     Args:
         count: how many.
         tell: is told, in a few words, when there can be no process or one is lost.
+        rests_after_s: how long a process waits for work before it ends; the next clip finds a new one.
     """
     extractors: list[Extractor] = []
     try:
         while len(extractors) < count and sys.platform == "linux":
-            extractors.append(ProcessExtractor(tell))
+            extractors.append(ProcessExtractor(tell, rests_after_s))
     except OSError as error:  # no more processes, or no more memory for them
         tell(f"there can be no process that extracts ({error})")
     extractors += [ThreadExtractor() for _ in range(count - len(extractors))]
@@ -116,6 +119,7 @@ class ProcessExtractor:
 
     Args:
         tell: is told when the process is lost.
+        rests_after_s: how long who works waits for more, and then ends.
 
     Attributes:
         pid: of the process that was forked here.
@@ -124,14 +128,14 @@ class ProcessExtractor:
         OSError: there can be no more processes.
     """
 
-    def __init__(self, tell: Callable[[str], object]) -> None:
+    def __init__(self, tell: Callable[[str], object], rests_after_s: float = RESTS_AFTER_S) -> None:
         self._tell = tell
         self._here = ThreadExtractor()
         self._is_lost = False
         self._is_closed = False
         self._connection, theirs = multiprocessing.Pipe()
         self._channel = ArrayChannel()
-        self.pid = _fork(lambda: _fork_workers(theirs, self._channel))
+        self.pid = _fork(lambda: _fork_workers(theirs, self._channel, rests_after_s))
         theirs.close()
 
     def waveform(self, path: Path, config: FrontendConfig) -> Waveform:
@@ -207,11 +211,11 @@ def _settle_as_child(parent_pid: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of a crash would go to the kernel's own disk
 
 
-def _fork_workers(connection: Connection, channel: ArrayChannel) -> None:
+def _fork_workers(connection: Connection, channel: ArrayChannel, rests_after_s: float) -> None:
     """Forks a worker; and another one when a clip's decoder has crashed the last, or when there is work again."""
     state = mmap(-1, 1)
     while True:
-        pid = _fork(lambda: _work(connection, channel, state))
+        pid = _fork(lambda: _work(connection, channel, state, rests_after_s))
         _, status = os.waitpid(pid, 0)
         if state[0] == _AT_WORK:
             connection.send(_Crash(os.waitstatus_to_exitcode(status)))
@@ -222,11 +226,11 @@ def _fork_workers(connection: Connection, channel: ArrayChannel) -> None:
         state[0] = _IDLE
 
 
-def _work(connection: Connection, channel: ArrayChannel, state: mmap) -> None:
+def _work(connection: Connection, channel: ArrayChannel, state: mmap, rests_after_s: float) -> None:
     """Does one task after the other, until the other end is closed or there is nothing to do."""
     here = ThreadExtractor()
     while True:
-        if not connection.poll(RESTS_AFTER_S):
+        if not connection.poll(rests_after_s):
             state[0] = _ENDED_TO_REST
             return
         try:

@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-import scipy.signal
 import scipy.sparse
-from librosa.filters import mel as mel_filterbank
+
+from kernel_src.mel_filters import mel_filters
 
 Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
@@ -255,19 +255,11 @@ def decibels(energies: Float32) -> Float32:
 
 @lru_cache
 def mel_bank(config: FrontendConfig) -> scipy.sparse.csr_array:
-    """[mels, bins] the triangular filters; 2 in 1,000 of their entries are not zero."""
-    bank = mel_filterbank(
-        sr=config.sample_rate_hz,
-        n_fft=config.n_fft,
-        n_mels=config.n_mels,
-        fmin=config.fmin_hz,
-        fmax=config.fmax_hz,
-    )
-    return scipy.sparse.csr_array(bank.astype(np.float32))
+    """[mels, bins] the triangular filters; of the silver solution's, 8 in 1,000 entries are not zero."""
+    return mel_filters(config.sample_rate_hz, config.n_fft, config.n_mels, config.fmin_hz, config.fmax_hz)
 
 
 @lru_cache
 def hann_window(n_fft: int) -> Float32:
     """[n_fft] the periodic Hann window."""
-    window: Float32 = scipy.signal.get_window("hann", n_fft).astype(np.float32)
-    return window
+    return np.hanning(n_fft + 1)[:-1].astype(np.float32)

@@ -9,7 +9,7 @@ from collections.abc import Set
 from contextlib import ExitStack
 from functools import partial
 
-from kernel_src.before_torch import prepare_for_librosa, prepare_for_torch
+from kernel_src.before_torch import prepare_for_torch
 from kernel_src.budget import TimeBudget
 from kernel_src.clips import find_folder, read_clip_list
 from kernel_src.cpus import usable_cpus
@@ -94,8 +94,7 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
     with ExitStack() as at_the_end:
         # Processes for the spectrograms, while this one is small and has a single thread. They are forked before
         # torch's settings for the allocator: what a long clip took is to go back to the system.
-        prepare_for_librosa()
-        from kernel_src.extractors import started_extractors  # noqa: PLC0415 - librosa takes a moment to load
+        from kernel_src.extractors import started_extractors  # noqa: PLC0415 - scipy takes a moment to load
 
         extractors = at_the_end.enter_context(started_extractors(usable_cpus(), partial(_tell_of_threads, events)))
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from librosa import mel_frequencies
 from PIL import Image
 
 from kernel_src.frontend import FrontendConfig
+from kernel_src.mel_filters import mel_frequencies_hz
 from train_offline.chart_scale import Scale, number_text, ticks
 from train_offline.svg_parts import RIGHT, WIDTH, svg, text_at, tooltip, turned_text
 
@@ -126,7 +126,7 @@ def _seconds_axis(x: Scale, top: float) -> str:
 
 def _bands(frontend: FrontendConfig, top: float) -> str:
     """The frequencies at the left of a row, as many as there is room for."""
-    centres = mel_frequencies(n_mels=frontend.n_mels + 2, fmin=frontend.fmin_hz, fmax=frontend.fmax_hz)[1:-1]
+    centres = mel_frequencies_hz(frontend.n_mels + 2, frontend.fmin_hz, frontend.fmax_hz)[1:-1]
     parts = [turned_text(14, top + PANEL_HEIGHT / 2, "Hz")]
     last = float("inf")
     for tick in TICKS_HZ:

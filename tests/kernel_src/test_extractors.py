@@ -151,10 +151,9 @@ def test_a_decoder_that_crashes_costs_its_clip_and_no_other(
 
 
 def test_while_there_is_nothing_to_do_nobody_waits_and_the_next_clip_finds_a_new_process(
-    monkeypatch: pytest.MonkeyPatch, clip: Path, told: list[str]
+    clip: Path, told: list[str]
 ) -> None:
-    monkeypatch.setattr(extractors, "RESTS_AFTER_S", 0.05)
-    extractor = ProcessExtractor(told.append)
+    extractor = ProcessExtractor(told.append, rests_after_s=0.05)
     for _ in range(2):
         assert_works(extractor, clip)
         while psutil.Process(extractor.pid).children():

@@ -109,6 +109,7 @@ CONFIGS = st.builds(
 @given(config=CONFIGS, samples=st.integers(1, 60_000), level=st.sampled_from([1e-4, 0.1, 1.0]))
 @pytest.mark.filterwarnings("ignore:n_fft=.* is too large:UserWarning")
 @pytest.mark.filterwarnings("ignore:Empty filters detected:UserWarning")
+@pytest.mark.filterwarnings("ignore:some of .* mel filters:UserWarning")
 def test_any_length_and_any_settings_are_librosas(config: FrontendConfig, samples: int, level: float) -> None:
     waveform = np.random.default_rng(samples).standard_normal(samples).astype(np.float32) * np.float32(level)
     mine = pcen(mel_energies(waveform, config), config)
