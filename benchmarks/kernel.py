@@ -26,7 +26,7 @@ from benchmarks.kernel_runs import (
 from benchmarks.report import Result, print_report
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import read_manifest
-from kernel_src.model import ModelConfig
+from kernel_src.model_config import ModelConfig
 
 N_MEMBERS, N_VIEWS = 2, 5
 OWN_CLIPS, OWN_LONGEST_S = 80, 8.0

@@ -15,7 +15,8 @@ from benchmarks.report import Result, print_report
 from kernel_src.backend_names import COMPILED, GRAPHED, PLAIN
 from kernel_src.backends import DTYPES, build, candidates
 from kernel_src.devices import usable_gpus
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 
 BATCH = 64
 ROUNDS = 7

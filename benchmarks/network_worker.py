@@ -56,7 +56,8 @@ def build_step(way: Way) -> tuple[Callable[[], object], Callable[[], object], fl
 
     from benchmarks.bare_convolutions import BareConvolutions  # noqa: PLC0415
     from kernel_src.backends import DTYPES, build  # noqa: PLC0415
-    from kernel_src.model import ModelConfig, SEDenseNet  # noqa: PLC0415
+    from kernel_src.model import SEDenseNet  # noqa: PLC0415
+    from kernel_src.model_config import ModelConfig  # noqa: PLC0415
 
     torch.manual_seed(0)
     torch.set_num_threads(1)

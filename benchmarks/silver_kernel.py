@@ -25,7 +25,8 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 
 BATCH_CLIPS = 50
 LOADER_WORKERS = 2

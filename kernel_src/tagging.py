@@ -21,7 +21,7 @@ from kernel_src.extractors import Extractor
 from kernel_src.gains import MemberValue
 from kernel_src.manifest import Manifest, Member
 from kernel_src.memory import memory_reader
-from kernel_src.model import ModelConfig
+from kernel_src.model_config import ModelConfig
 from kernel_src.overrides import RunSettings
 from kernel_src.passes import Outcome, PassLoop, PassSettings
 from kernel_src.predict import PassRunner

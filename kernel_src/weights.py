@@ -19,7 +19,8 @@ from kernel_src.devices import CPU, keep_float32_whole, usable_gpus
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Member, config_from, sha256_of
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Manifest, Member, sha256_of, write_manifest
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 
 LABELS = ("Bark", "Meow", "Purr")
 SMALL_FRONTEND = FrontendConfig(n_mels=16, n_fft=2048, hop_samples=1378)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from kernel_src.frontend import FrontendConfig, Scaling
-from kernel_src.model import ModelConfig
+from kernel_src.model_config import ModelConfig
 from train_offline.noisy_pick import PickSettings
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks.kernel_runs import write_weights
 from kernel_src.devices import CPU
 from kernel_src.manifest import read_manifest
-from kernel_src.model import ModelConfig
+from kernel_src.model_config import ModelConfig
 from kernel_src.weights import load_member
 from sample_data import SMALL_FRONTEND
 

@@ -22,7 +22,7 @@ from kernel_src.errors import NotReadyError
 from kernel_src.events import EventLog
 from kernel_src.frontend import FrontendConfig
 from kernel_src.gains import MemberValue
-from kernel_src.model import ModelConfig
+from kernel_src.model_config import ModelConfig
 from kernel_src.passes import Outcome, PassLoop, PassSettings
 from kernel_src.predict import PassRunner
 from kernel_src.views import Window

@@ -6,7 +6,8 @@ import torch
 from kernel_src import compiled, convolution
 from kernel_src.compiled import captured_compiled, compiled_call
 from kernel_src.folded import FoldedNetwork
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 
 CPU = torch.device("cpu")
 

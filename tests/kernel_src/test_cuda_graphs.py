@@ -11,7 +11,8 @@ import torch
 from kernel_src.compiled import captured_compiled
 from kernel_src.cuda_graphs import CAPTURE_AT_CALL, GraphedNetwork, captured
 from kernel_src.folded import FoldedNetwork
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from kernel_src import convolution, folded
 from kernel_src.folded import FoldedNetwork
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(n_labels=5, n_mels=16, crop_frames=32, width=4, depth=4)

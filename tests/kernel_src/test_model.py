@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from kernel_src.model import DenseBlock, ModelConfig, SEDenseNet
+from kernel_src.model import DenseBlock, SEDenseNet
+from kernel_src.model_config import ModelConfig
 
 SMALL = ModelConfig(n_labels=5, n_mels=16, crop_frames=32, width=4, depth=4)
 

@@ -16,7 +16,8 @@ from store_fixtures import MB, folder_on_disk
 
 from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Manifest, Member, sha256_of, write_manifest
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 from kernel_src.overrides import OVERRIDES_VARIABLE
 from sample_data import LABELS, tone, write_table
 from simulator.cgroup_place import make_control_group

@@ -10,7 +10,8 @@ from kernel_src.backend_names import EXACT, PLAIN
 from kernel_src.backends import candidates
 from kernel_src.errors import KernelError
 from kernel_src.manifest import Member, read_manifest, sha256_of
-from kernel_src.model import ModelConfig, SEDenseNet
+from kernel_src.model import SEDenseNet
+from kernel_src.model_config import ModelConfig
 from kernel_src.weights import LoadedMember, load_member
 from sample_data import make_weights
 
