@@ -15,4 +15,10 @@ GRAPHED = {"graphed-bfloat16": "folded-bfloat16", "graphed-float16": "folded-flo
 COMPILED = {"compiled-bfloat16": "folded-bfloat16", "compiled-float16": "folded-float16"}
 """On a GPU: the same through torch's compiler first, which takes a while and makes few operations of many."""
 
-BACKENDS = (PLAIN, *FOLDED, *GRAPHED, *COMPILED)
+WINOGRAD = "winograd-float32"
+"""On a CPU: float32 with fewer multiplications, in C++ that is compiled at the start."""
+
+MADE_BY_A_COMPILER = (WINOGRAD, *COMPILED)
+"""Those that take a moment or more to start."""
+
+BACKENDS = (PLAIN, WINOGRAD, *FOLDED, *GRAPHED, *COMPILED)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import torch
 
-from kernel_src.backend_names import COMPILED, EXACT, FOLDED, GRAPHED, PLAIN
+from kernel_src.backend_names import COMPILED, EXACT, FOLDED, GRAPHED, MADE_BY_A_COMPILER, PLAIN, WINOGRAD
 from kernel_src.compiled import captured_compiled
 from kernel_src.cuda_graphs import GraphedNetwork
 from kernel_src.folded import FoldedNetwork
 from kernel_src.model import SEDenseNet
+from kernel_src.winograd import WinogradNetwork
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """[batch, 1, mels, frames] normalised float32 on the network's device to [batch, labels] float32 there."""
@@ -29,7 +30,14 @@ def build(backend: str, model: SEDenseNet, device: torch.device) -> Network:
         backend: the name.
         model: float32 in evaluation mode, on the device; it is shared by the plain backend and copied by the others.
         device: where to compute.
+
+    Raises:
+        RuntimeError: it cannot be had here.
     """
+    if backend == WINOGRAD:
+        if device.type != "cpu":
+            raise RuntimeError("it is made for processors")
+        return WinogradNetwork(model)
     if backend in GRAPHED:
         return GraphedNetwork(build(GRAPHED[backend], model, device))
     if backend in COMPILED:
@@ -39,13 +47,13 @@ def build(backend: str, model: SEDenseNet, device: torch.device) -> Network:
 
 def candidates(device: torch.device) -> tuple[str, ...]:
     """The backends that are worth trying on a device, the one expected to be the quickest first."""
-    half = _half_precision(device)
-    return (*half, EXACT, PLAIN)
+    on_cpu = (WINOGRAD,) if device.type == "cpu" else ()
+    return (*_half_precision(device), *on_cpu, EXACT, PLAIN)
 
 
 def usual(device: torch.device) -> str:
     """The backend that is most likely the quickest of those that are ready at once."""
-    return next(name for name in candidates(device) if name not in COMPILED)
+    return next(name for name in candidates(device) if name not in MADE_BY_A_COMPILER)
 
 
 def _half_precision(device: torch.device) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import torch
 from kernel_src.backend_names import COMPILED, PLAIN
 from kernel_src.backends import candidates
 from kernel_src.cuda_graphs import CAPTURE_AT_CALL
+from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
 from kernel_src.weights import LoadedMember
 
@@ -45,8 +46,16 @@ def choose_backend(
         left_s: how long the run may go on.
         forced: the choice, made elsewhere.
         names: the backends to try; None for those that the device is known to have.
+
+    Raises:
+        KernelError: the forced one cannot be had here.
     """
     if forced is not None:
+        try:
+            member.on(device, forced)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise KernelError(f"backend {forced}, an override, cannot be had on {device}: {reason}") from error
         events.emit("backend_chosen", f"{forced}, as an override says", backend=forced, forced=True)
         return forced
     config = member.config

@@ -14,7 +14,7 @@ On a GPU pooling and joining are torch's own operations, which its compiler can 
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,10 +29,50 @@ CACHED_ELEMENTS = 2**20
 
 USUAL_BATCH = 16
 
+Step = Callable[[torch.Tensor], torch.Tensor]
+"""A dense block: [batch, channels, mels, frames] channels-last to [batch, channels + growth, mels // pool[0],
+frames // pool[1]]."""
+
+
+@dataclass(frozen=True)
+class FoldedBlock:
+    """A dense block's weights, folded, on the device of the block."""
+
+    lower: torch.Tensor
+    """[channels] thresholds, in the data type."""
+    upper: torch.Tensor | None
+    """The same for channels with a negative scale; None where there are none, as is usual."""
+    weight1: torch.Tensor
+    """[channels, channels] of the first convolution, in the data type."""
+    bias1: torch.Tensor
+    """[channels] float32; a ReLU follows."""
+
+    @classmethod
+    def of(cls, block: DenseBlock, dtype: torch.dtype) -> "FoldedBlock":
+        """Folds a block's batch norms into its first convolution and thresholds before it."""
+        scale1, shift1 = _affine(block.norm1)
+        scale2, shift2 = _affine(block.norm2)
+        # A scale of zero leaves relu(shift), whatever the input.
+        dead = scale1 == 0
+        constant = torch.where(dead, shift1.relu(), 0.0)
+        threshold = torch.where(dead, 0.0, -shift1 / torch.where(dead, 1.0, scale1))
+        weight1 = scale2[:, None] * block.conv1.weight[:, :, 0, 0]
+        rounded = (weight1 * scale1).to(dtype)
+        # With thresholds and weights as they are rounded, what lies below a threshold still adds nothing.
+        below = rounded.float() @ threshold.to(dtype).float()
+        falling = scale1 < 0
+        infinite = torch.full_like(threshold, torch.inf)
+        return cls(
+            lower=torch.where(falling, -infinite, threshold).to(dtype),
+            upper=torch.where(falling, threshold, infinite).to(dtype) if falling.any() else None,
+            weight1=rounded,
+            bias1=weight1 @ constant + shift2 - below,
+        )
+
 
 @dataclass(frozen=True)
 class _Block:
-    """A dense block's folded weights."""
+    """A dense block in torch's operations."""
 
     lower: torch.Tensor
     """[1, channels, 1, frames] thresholds; as wide as the usual input, for a maximum with them is quick only then."""
@@ -62,7 +102,7 @@ class _Block:
 
     def _gates(self, means: torch.Tensor) -> torch.Tensor:
         """[batch, growth, 1, 1] float32, from [batch, growth]."""
-        return torch.sigmoid(self.gate.excite(F.relu(self.gate.squeeze(means))))[:, :, None, None]
+        return self.gate.gates(means)[:, :, None, None]
 
     def _activated(self, x: torch.Tensor) -> torch.Tensor:
         """The first batch norm and its ReLU, but for the scale and the shift that `conv1` has taken over."""
@@ -97,7 +137,7 @@ class FoldedNetwork:
         self, model: SEDenseNet, dtype: torch.dtype, device: torch.device, *, fusable: bool | None = None
     ) -> None:
         config = model.config
-        self._block = _FusableBlock if (device.type != "cpu" if fusable is None else fusable) else _Block
+        self._block_type = _FusableBlock if (device.type != "cpu" if fusable is None else fusable) else _Block
         self._dtype = dtype
         self._device = device
         self._elements = config.width * config.n_mels * config.crop_frames
@@ -106,11 +146,11 @@ class FoldedNetwork:
         with torch.no_grad():
             mels, frames = config.n_mels, config.crop_frames
             self._stem = self._fold_stem(model.stem, self._part_images, mels, frames)
-            self._blocks = []
+            self._blocks: list[Step] = []
             for index, block in enumerate(model.blocks):
                 assert isinstance(block, DenseBlock)
                 images = self._part_images if index < self._n_early(USUAL_BATCH) else USUAL_BATCH
-                self._blocks.append(self._fold_block(block, images, mels, frames))
+                self._blocks.append(self._step(block, images, mels, frames))
                 mels, frames = mels // block.pool[0], frames // block.pool[1]
             self._scale, self._shift = (part[:, None, None].to(device) for part in _affine(model.norm))
             heads = [head for head in model.heads if isinstance(head, nn.Linear)]
@@ -134,7 +174,7 @@ class FoldedNetwork:
         """
         return max(0, (batch * self._elements // CACHED_ELEMENTS).bit_length() - 1)
 
-    def _run(self, x: torch.Tensor, blocks: Sequence[_Block]) -> torch.Tensor:
+    def _run(self, x: torch.Tensor, blocks: Sequence[Step]) -> torch.Tensor:
         for block in blocks:
             x = block(x)
         return x
@@ -155,26 +195,16 @@ class FoldedNetwork:
         weight = torch.cat([middle, stem.weight]).to(self._device)
         return convolution(weight, None, relu=False, input_shape=(images, 1, mels, frames))
 
-    def _fold_block(self, block: DenseBlock, images: int, mels: int, frames: int) -> _Block:
-        scale1, shift1 = _affine(block.norm1)
-        scale2, shift2 = _affine(block.norm2)
-        # A scale of zero leaves relu(shift), whatever the input.
-        dead = scale1 == 0
-        constant = torch.where(dead, shift1.relu(), 0.0)
-        threshold = torch.where(dead, 0.0, -shift1 / torch.where(dead, 1.0, scale1))
-        weight1 = scale2[:, None] * block.conv1.weight[:, :, 0, 0]
-        rounded = self._to(weight1 * scale1)
-        # With thresholds and weights as they are rounded, what lies below a threshold still adds nothing.
-        below = rounded.float() @ self._to(threshold).float()
-        bias1 = weight1 @ constant + shift2 - below.to(shift2.device)
+    def _step(self, block: DenseBlock, images: int, mels: int, frames: int) -> Step:
+        """A block as it is computed, for inputs that are of this size most often."""
+        folded = FoldedBlock.of(block, self._dtype)
         growth, channels = block.conv2.weight.shape[:2]
         shape = (images, channels, mels, frames)
-        falling = scale1 < 0
-        infinite = torch.full_like(threshold, torch.inf)
-        return self._block(
-            lower=self._spread(torch.where(falling, -infinite, threshold), frames),
-            upper=self._spread(torch.where(falling, threshold, infinite), frames) if falling.any() else None,
-            conv1=convolution(rounded[:, :, None, None], bias1.to(self._device), relu=True, input_shape=shape),
+        weight1, bias1 = folded.weight1[:, :, None, None].to(self._device), folded.bias1.to(self._device)
+        return self._block_type(
+            lower=self._spread(folded.lower, frames),
+            upper=None if folded.upper is None else self._spread(folded.upper, frames),
+            conv1=convolution(weight1, bias1, relu=True, input_shape=shape),
             conv2=convolution(self._to(block.conv2.weight), None, relu=False, input_shape=shape),
             gate=copy.deepcopy(block.gate).to(self._device),
             pool=block.pool,

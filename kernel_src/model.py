@@ -18,8 +18,11 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[batch, channels, mels, frames] to the same."""
-        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean(dim=(2, 3))))))
-        return x * gate[:, :, None, None]
+        return x * self.gates(x.mean(dim=(2, 3)))[:, :, None, None]
+
+    def gates(self, means: torch.Tensor) -> torch.Tensor:
+        """The means of all channels, [batch, channels], to what each is multiplied by, from 0 to 1."""
+        return torch.sigmoid(self.excite(F.relu(self.squeeze(means))))
 
 
 class DenseBlock(nn.Module):

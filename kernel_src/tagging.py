@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 
 from kernel_src.allocator import give_back_free_blocks
+from kernel_src.backend_names import PLAIN
+from kernel_src.backends import usual
 from kernel_src.budget import TimeBudget
 from kernel_src.choice import choose_backend
 from kernel_src.clips import ClipList
@@ -98,7 +100,8 @@ class Tagger:
         members = []
         for member in sorted(manifest.members, key=lambda item: -(item.oof_lwlrap or 0.0)):
             try:
-                loaded = load_member(weights_dir, member, len(manifest.labels), torch.device("cpu"))
+                # The plain backend costs nothing; the others copy the weights, and one of them is chosen later.
+                loaded = load_member(weights_dir, member, len(manifest.labels), torch.device("cpu"), PLAIN)
             except KernelError as error:
                 self._events.emit("member_failed", f"{error}; going on without", member=member.id, reason=str(error))
             else:
@@ -178,6 +181,6 @@ class Tagger:
             member.map_anew()  # the plain network was a witness of the trial
 
         def placed(member: LoadedMember, there: torch.device) -> LoadedMember:
-            return member.on(there, backends[member.config] if there.type == device.type else None)
+            return member.on(there, backends[member.config] if there.type == device.type else usual(there))
 
         return placed

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from kernel_src.native_code import NativeCodeError, compiled
 from sample_data import LABELS, make_training_data, make_weights, tone, write_table
 
 # The tests' networks are too small to share among threads, which only wait for each other.
@@ -74,3 +75,12 @@ def weights(tmp_path: Path) -> Path:
 def training_data(tmp_path: Path) -> Path:
     """A curated split of 24 short clips whose pitch tells the label, and a noisy one of 18, a third of them wrong."""
     return make_training_data(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def a_compiler() -> None:
+    """For tests that want our C++ code."""
+    try:
+        compiled("")
+    except NativeCodeError as reason:
+        pytest.skip(f"needs a C++ compiler: {reason}")

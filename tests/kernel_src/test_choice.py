@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from kernel_src import weights
-from kernel_src.backend_names import BACKENDS, PLAIN
+from kernel_src import weights, winograd
+from kernel_src.backend_names import BACKENDS, EXACT, PLAIN, WINOGRAD
 from kernel_src.backends import build, candidates
 from kernel_src.choice import choose_backend
 from kernel_src.devices import CPU
+from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
 from kernel_src.model import SEDenseNet
+from kernel_src.native_code import NativeCodeError
 from kernel_src.weights import LoadedMember, load_member
 from sample_data import make_weights
 
@@ -47,6 +49,7 @@ def replace_networks(monkeypatch: pytest.MonkeyPatch, change: Callable[[str, tor
     monkeypatch.setattr(weights, "build", changed)
 
 
+@pytest.mark.usefixtures("a_compiler")
 def test_the_choice_is_one_that_works_and_is_told_with_what_was_measured(
     member: LoadedMember, events: EventLog, tmp_path: Path
 ) -> None:
@@ -61,6 +64,21 @@ def test_the_choice_is_one_that_works_and_is_told_with_what_was_measured(
 def test_an_override_is_the_choice(member: LoadedMember, events: EventLog, tmp_path: Path) -> None:
     assert choose_backend(member, CPU, 4, events, left_s=60, forced="plain") == "plain"
     assert told(tmp_path)[0]["backend"] == "plain"
+
+
+def test_a_backend_that_cannot_be_had_is_done_without_and_an_override_for_it_refused(
+    member: LoadedMember, events: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int | None) -> None:
+        raise NativeCodeError("there is no C++ compiler")
+
+    monkeypatch.setattr(winograd, "library", fail)
+    assert choose_backend(member, CPU, 4, events, left_s=60, names=[WINOGRAD, EXACT, PLAIN]) == EXACT
+    failed, _ = told(tmp_path)
+    assert failed["event"] == "backend_failed"
+    assert failed["reason"] == "there is no C++ compiler"
+    with pytest.raises(KernelError, match="winograd-float32, an override, cannot be had on cpu: there is no C"):
+        choose_backend(member, CPU, 4, events, left_s=60, forced=WINOGRAD)
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), 1.0])
@@ -96,6 +114,7 @@ def test_where_every_other_way_fails_the_plain_network_is_left(
     assert choose_backend(member, CPU, 4, events, left_s=60) == PLAIN
 
 
+@pytest.mark.usefixtures("a_compiler")
 @WITHOUT_GRAPHS
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_can_be_forced_on_a_processor(member: LoadedMember, backend: str) -> None:

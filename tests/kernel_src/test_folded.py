@@ -4,30 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch import nn
 
 from kernel_src import convolution, folded
 from kernel_src.folded import FoldedNetwork
 from kernel_src.model import SEDenseNet
 from kernel_src.model_config import ModelConfig
+from network_samples import trained_like
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(n_labels=5, n_mels=16, crop_frames=32, width=4, depth=4)
-
-
-def trained_like(config: ModelConfig, *, lowest_scale: float = 0.5) -> SEDenseNet:
-    """A network whose batch norms have seen something, unlike those of a new one."""
-    torch.manual_seed(0)
-    model = SEDenseNet(config).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(0, 0.5)
-            module.running_var.uniform_(0.5, 2)
-            nn.init.uniform_(module.weight, lowest_scale, 1.5)
-            nn.init.normal_(module.bias, 0, 0.5)
-    return model
 
 
 def assert_same(model: SEDenseNet, network: FoldedNetwork, images: torch.Tensor, tolerance: float = 1e-5) -> None:

@@ -1,0 +1,326 @@
+"""The C++ code of a dense block: see `winograd` for what it does and why."""
+
+SOURCE = """
+// What stays in registers, of a product: rows of its result, with one or two vectors of each.
+constexpr long ROWS = 6;
+// Pixels that go through the 1x1 convolution at a time, and tiles whose points are multiplied at a time: as many rows
+// share what is read of a matrix of weights, and lie in the cache meanwhile.
+constexpr long PIXELS = 48;
+constexpr long TILES = 64;
+
+struct Block {
+    long channels, growth, pool_mels, pool_frames, tile;
+    const float *lower;    // [channels] thresholds
+    const float *weight1;  // [channels, channels] of the 1x1 convolution, packed as `multiply` reads it
+    const float *bias1;    // [channels]
+    const float *weight2;  // [(tile + 2)^2, channels, growth] of the 3x3 convolution at Winograd's points, each packed
+};
+
+// ---- Products of matrices ----
+
+template <long rows, long vectors>
+static void multiply_rows(const float *a, const float *b, long depth, float *c, long columns, const float *bias) {
+    vec sums[rows][vectors] = {};
+    for (long i = 0; i < depth; i++) {
+        vec weights[vectors];
+#pragma GCC unroll 2
+        for (long v = 0; v < vectors; v++) weights[v] = load(b + (i * vectors + v) * LANES);
+#pragma GCC unroll 6
+        for (long r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (long v = 0; v < vectors; v++) sums[r][v] += a[r * depth + i] * weights[v];
+    }
+#pragma GCC unroll 6
+    for (long r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (long v = 0; v < vectors; v++) {
+            const vec sum = sums[r][v];
+            store(c + r * columns + v * LANES, bias ? larger(vec{}, sum + load(bias + v * LANES)) : sum);
+        }
+}
+
+template <long vectors>
+static void multiply_panel(
+    const float *a, const float *b, long n, long depth, float *c, long columns, const float *bias) {
+    for (; n >= ROWS; n -= ROWS, a += ROWS * depth, c += ROWS * columns)
+        multiply_rows<ROWS, vectors>(a, b, depth, c, columns, bias);
+    switch (n) {
+    case 5: return multiply_rows<5, vectors>(a, b, depth, c, columns, bias);
+    case 4: return multiply_rows<4, vectors>(a, b, depth, c, columns, bias);
+    case 3: return multiply_rows<3, vectors>(a, b, depth, c, columns, bias);
+    case 2: return multiply_rows<2, vectors>(a, b, depth, c, columns, bias);
+    case 1: return multiply_rows<1, vectors>(a, b, depth, c, columns, bias);
+    }
+}
+
+// c[n, columns] = a[n, depth] b[depth, columns]; with a bias, max(0, c + bias). The columns of b are cut into panels of
+// two vectors, or of one where they are an odd number of vectors: [panels, depth, width of a panel].
+static void multiply(const float *a, const float *b, long n, long depth, long columns, float *c, const float *bias) {
+    const bool wide = columns % (2 * LANES) == 0;
+    const auto multiply_one = wide ? multiply_panel<2> : multiply_panel<1>;
+    for (long j = 0; j < columns; j += (wide ? 2 : 1) * LANES)
+        multiply_one(a, b + j * depth, n, depth, c + j, columns, bias ? bias + j : nullptr);
+}
+
+// ---- Winograd's transforms, Lavin and Gray 2016, F(2, 3) and F(4, 3) ----
+
+template <long tile> INLINE void to_points(const vec *x, vec *points) {
+    if (tile == 2) {
+        points[0] = x[0] - x[2];
+        points[1] = x[1] + x[2];
+        points[2] = x[2] - x[1];
+        points[3] = x[1] - x[3];
+        return;
+    }
+    const vec even1 = x[4] - 4 * x[2], odd1 = x[3] - 4 * x[1], even2 = x[4] - x[2], odd2 = 2 * (x[3] - x[1]);
+    points[0] = 4 * x[0] - 5 * x[2] + x[4];
+    points[1] = even1 + odd1;
+    points[2] = even1 - odd1;
+    points[3] = even2 + odd2;
+    points[4] = even2 - odd2;
+    points[5] = 4 * x[1] - 5 * x[3] + x[5];
+}
+
+template <long tile> INLINE void from_points(const vec *points, vec *y) {
+    const vec sum1 = points[1] + points[2], difference1 = points[1] - points[2];
+    if (tile == 2) {
+        y[0] = points[0] + sum1;
+        y[1] = difference1 - points[3];
+        return;
+    }
+    const vec sum2 = points[3] + points[4], difference2 = points[3] - points[4];
+    y[0] = points[0] + sum1 + sum2;
+    y[1] = difference1 + 2 * difference2;
+    y[2] = sum1 + 4 * sum2;
+    y[3] = difference1 + 8 * difference2 + points[5];
+}
+
+// A square of tile + 2 pixels each way to as many points, which lie `point_stride` floats apart.
+template <long tile>
+static void patch_to_points(const float *patch, long row_stride, long channels, float *points, long point_stride) {
+    constexpr long side = tile + 2;
+    for (long c = 0; c < channels; c += LANES) {
+        vec half[side][side];
+#pragma GCC unroll 6
+        for (long y = 0; y < side; y++) {
+            vec row[side];
+#pragma GCC unroll 6
+            for (long x = 0; x < side; x++) row[x] = load(patch + y * row_stride + x * channels + c);
+            to_points<tile>(row, half[y]);
+        }
+#pragma GCC unroll 6
+        for (long x = 0; x < side; x++) {
+            vec column[side], done[side];
+#pragma GCC unroll 6
+            for (long y = 0; y < side; y++) column[y] = half[y][x];
+            to_points<tile>(column, done);
+#pragma GCC unroll 6
+            for (long y = 0; y < side; y++) store(points + (y * side + x) * point_stride + c, done[y]);
+        }
+    }
+}
+
+// The points back to a tile of pixels, [tile, tile, growth]; those that are inside of the image are added to the sums.
+template <long tile>
+static void points_to_tile(
+    const float *points, long point_stride, long growth, long rows, long columns, float *pixels, float *sums) {
+    constexpr long side = tile + 2;
+    for (long c = 0; c < growth; c += LANES) {
+        vec half[tile][side];
+#pragma GCC unroll 6
+        for (long x = 0; x < side; x++) {
+            vec column[side], done[tile];
+#pragma GCC unroll 6
+            for (long y = 0; y < side; y++) column[y] = load(points + (y * side + x) * point_stride + c);
+            from_points<tile>(column, done);
+#pragma GCC unroll 4
+            for (long y = 0; y < tile; y++) half[y][x] = done[y];
+        }
+        vec sum = load(sums + c);
+#pragma GCC unroll 4
+        for (long y = 0; y < tile; y++) {
+            vec done[tile];
+            from_points<tile>(half[y], done);
+#pragma GCC unroll 4
+            for (long x = 0; x < tile; x++) {
+                if (y < rows && x < columns) sum += done[x];
+                store(pixels + (y * tile + x) * growth + c, done[x]);
+            }
+        }
+        store(sums + c, sum);
+    }
+}
+
+// ---- Pooling ----
+
+struct Pixels {
+    float *first;
+    long row_stride, column_stride;
+};
+
+template <long pool_mels, long pool_frames>
+static void pool_by(Pixels from, long rows, long columns, long channels, Pixels to) {
+    const long down = from.row_stride, across = from.column_stride;
+    for (long y = 0; y + pool_mels <= rows; y += pool_mels)
+        for (long x = 0; x + pool_frames <= columns; x += pool_frames) {
+            const float *corner = from.first + y * down + x * across;
+            float *pooled = to.first + y / pool_mels * to.row_stride + x / pool_frames * to.column_stride;
+            for (long c = 0; c < channels; c += LANES) {
+                vec best = load(corner + c);
+                if (pool_frames == 2) best = larger(best, load(corner + across + c));
+                if (pool_mels == 2) best = larger(best, load(corner + down + c));
+                if (pool_mels == 2 && pool_frames == 2) best = larger(best, load(corner + down + across + c));
+                store(pooled + c, best);
+            }
+        }
+}
+
+static void pool(const Block &block, Pixels from, long rows, long columns, long channels, Pixels to) {
+    const bool both = block.pool_mels == 2 && block.pool_frames == 2;
+    const auto frames_or_none = block.pool_frames == 2 ? pool_by<1, 2> : pool_by<1, 1>;
+    (both ? pool_by<2, 2> : block.pool_mels == 2 ? pool_by<2, 1> : frames_or_none)(from, rows, columns, channels, to);
+}
+
+// ---- The block ----
+
+// Some pixels through thresholds, the 1x1 convolution and its ReLU.
+static void pointwise(const Block &block, const float *x, long count, float *buffer, float *y) {
+    const long channels = block.channels;
+    for (long first = 0; first < count; first += PIXELS) {
+        const long n = smaller(PIXELS, count - first);
+        for (long i = 0; i < n; i++)
+            for (long c = 0; c < channels; c += LANES)
+                store(buffer + i * channels + c, larger(load(block.lower + c), load(x + (first + i) * channels + c)));
+        multiply(buffer, block.weight1, n, channels, channels, y + first * channels, block.bias1);
+    }
+}
+
+// How the work is divided: into bands, one row of tiles of an image each; some bands are multiplied together, of more
+// than one image if need be.
+struct Plan {
+    long across, down, together;  // tiles in a band, bands in an image, bands at a time
+    long strip_stride;            // floats from row to row of a band's input with its margin
+    long in_stride, out_stride;   // floats from point to point; no powers of two: the cache has few places for those
+    long side;
+
+    Plan(const Block &block, long height, long width)
+        : across(divided_up(width, block.tile)), down(divided_up(height, block.tile)),
+          together(across > TILES ? 1 : TILES / across), strip_stride((across * block.tile + 2) * block.channels),
+          in_stride(together * across * block.channels + LANES), out_stride(together * across * block.growth + LANES),
+          side(block.tile + 2) {}
+
+    long space_floats(const Block &block) const {
+        const long pixels = block.tile * block.tile * block.growth;
+        return side * (strip_stride + side * (in_stride + out_stride)) + PIXELS * block.channels + pixels;
+    }
+};
+
+template <long tile> struct Work {
+    const Block &block;
+    const Plan plan;
+    const long height, width;
+    const float *x;
+    float *out, *means;
+    const long channels, growth, side, to_column, to_row, to_image;
+    float *strip, *in, *done, *buffer, *pixels;  // parts of the space
+
+    Work(const Block &block, long height, long width, const float *x, float *out, float *means, float *space)
+        : block(block), plan(block, height, width), height(height), width(width), x(x), out(out), means(means),
+          channels(block.channels), growth(block.growth), side(tile + 2), to_column(channels + growth),
+          to_row(width / block.pool_frames * to_column), to_image(height / block.pool_mels * to_row), strip(space),
+          in(strip + side * plan.strip_stride), done(in + side * side * plan.in_stride),
+          buffer(done + side * side * plan.out_stride), pixels(buffer + PIXELS * channels) {}
+
+    Pixels pooled(long image, long top, long left, long channel) const {
+        const long y = top / block.pool_mels, x = left / block.pool_frames;
+        return {out + image * to_image + y * to_row + x * to_column + channel, to_row, to_column};
+    }
+
+    // The 3x3 convolution's input for a band, with its margin; two rows of it are those of the band above.
+    void fill_strip(const float *image, long top) const {
+        const long kept = top == 0 ? 1 : 2;
+        if (top == 0)
+            clear(strip, plan.strip_stride);
+        else
+            move(strip, strip + tile * plan.strip_stride, 2 * plan.strip_stride);
+        for (long y = kept; y < side; y++) {
+            const long row = top - 1 + y;
+            float *to = strip + y * plan.strip_stride;
+            if (row < height)
+                pointwise(block, image + row * width * channels, width, buffer, to + channels);
+            else
+                clear(to, plan.strip_stride);
+        }
+    }
+
+    void read_band(long band, long place) const {
+        const long image = band / plan.down, top = band % plan.down * tile;
+        float *from = (float *)x + image * height * width * channels;
+        fill_strip(from, top);
+        const Pixels rows = {from + top * width * channels, width * channels, channels};
+        pool(block, rows, smaller(tile, height - top), width, channels, pooled(image, top, 0, 0));
+        for (long t = 0; t < plan.across; t++) {
+            float *points = in + (place * plan.across + t) * channels;
+            patch_to_points<tile>(strip + t * tile * channels, plan.strip_stride, channels, points, plan.in_stride);
+        }
+    }
+
+    void multiply_points(long n_tiles) const {
+        for (long p = 0; p < side * side; p++) {
+            const float *weights = block.weight2 + p * channels * growth;
+            multiply(in + p * plan.in_stride, weights, n_tiles, channels, growth, done + p * plan.out_stride, nullptr);
+        }
+    }
+
+    void write_band(long band, long place) const {
+        const long image = band / plan.down, top = band % plan.down * tile, rows = smaller(tile, height - top);
+        for (long t = 0; t < plan.across; t++) {
+            const long left = t * tile, columns = smaller(tile, width - left);
+            const float *points = done + (place * plan.across + t) * growth;
+            points_to_tile<tile>(points, plan.out_stride, growth, rows, columns, pixels, means + image * growth);
+            const Pixels from = {pixels, tile * growth, growth};
+            pool(block, from, rows, columns, growth, pooled(image, top, left, channels));
+        }
+    }
+
+    void run(long images) const {
+        clear(strip, side * plan.strip_stride);
+        clear(means, images * growth);
+        for (long first = 0; first < images * plan.down; first += plan.together) {
+            const long n = smaller(plan.together, images * plan.down - first);
+            for (long place = 0; place < n; place++) read_band(first + place, place);
+            multiply_points(n * plan.across);
+            for (long place = 0; place < n; place++) write_band(first + place, place);
+        }
+        for (long i = 0; i < images * growth; i++) means[i] /= height * width;
+    }
+};
+
+// How many floats `dense_block` wants as its space.
+extern "C" long space_floats(const Block *block, long height, long width) {
+    return Plan(*block, height, width).space_floats(*block);
+}
+
+// A dense block without its gates.
+//   x      [images, height, width, channels]
+//   out    [images, height / pool_mels, width / pool_frames, channels + growth]: x and what is new, pooled
+//   means  [images, growth] of what is new, before pooling
+extern "C" void dense_block(
+    const Block *block, long images, long height, long width, const float *x, float *out, float *means, float *space) {
+    if (block->tile == 2)
+        Work<2>(*block, height, width, x, out, means, space).run(images);
+    else
+        Work<4>(*block, height, width, x, out, means, space).run(images);
+}
+
+// What is new times its gates, [images, growth].
+extern "C" void apply_gates(const Block *block, long images, long pixels, const float *gates, float *out) {
+    const long stride = block->channels + block->growth;
+    for (long image = 0; image < images; image++)
+        for (long i = 0; i < pixels; i++) {
+            float *pixel = out + (image * pixels + i) * stride + block->channels;
+            for (long c = 0; c < block->growth; c += LANES)
+                store(pixel + c, load(pixel + c) * load(gates + image * block->growth + c));
+        }
+}
+"""

@@ -1,0 +1,38 @@
+"""C++ code is compiled where there is a compiler, and where there is none it is said so."""
+
+import ctypes
+from pathlib import Path
+
+import pytest
+
+from kernel_src.native_code import COMPILERS, NativeCodeError, compiled
+
+
+@pytest.mark.usefixtures("a_compiler")
+def test_functions_can_be_called_and_have_vectors_to_work_with() -> None:
+    code = compiled('extern "C" void twice(const float *x, float *y) { store(y, 2 * load(x)); }', {"LANE_COUNT": 8})
+    x, y = (ctypes.c_float * 8)(*range(8)), (ctypes.c_float * 8)()
+    code.twice(x, y)
+    assert list(y) == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert code.lanes() == 8
+
+
+@pytest.mark.usefixtures("a_compiler")
+def test_code_that_is_wrong_is_told_with_the_compilers_words() -> None:
+    with pytest.raises(NativeCodeError, match=r"error: .*nonsense"):
+        compiled("nonsense;")
+
+
+def test_a_machine_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NativeCodeError, match=r"no C\+\+ compiler"):
+        compiled("")
+
+
+def test_a_compiler_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / COMPILERS[0]
+    broken.write_bytes(b"\x7fELF, but only so far")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NativeCodeError, match=str(broken)):
+        compiled("")
