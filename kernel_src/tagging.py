@@ -181,6 +181,9 @@ class Tagger:
             member.map_anew()  # the plain network was a witness of the trial
 
         def placed(member: LoadedMember, there: torch.device) -> LoadedMember:
-            return member.on(there, backends[member.config] if there.type == device.type else usual(there))
+            replica = member.on(there, backends[member.config] if there.type == device.type else usual(there))
+            if replica.backend != PLAIN:
+                member.map_anew()  # it has a copy of the weights
+            return replica
 
         return placed

@@ -116,9 +116,9 @@ class _WinogradBlock:
         self._growth, self._channels = weight2.shape[:2]
         self._arrays = [
             folded.lower.numpy(),
-            _in_panels(folded.weight1.numpy().T, library.lanes),
+            _in_panels(folded.weight1.numpy(), library.lanes),
             folded.bias1.numpy(),
-            _in_panels(_at_points(weight2, tile), library.lanes),
+            _at_points(weight2, tile, library.lanes),
         ]
         pointers = (array.ctypes.data for array in self._arrays)
         self._block = _Block(self._channels, self._growth, *block.pool, tile, *pointers)
@@ -143,17 +143,25 @@ def _pointer(tensor: torch.Tensor) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr())
 
 
-def _at_points(weights: Float32, tile: int) -> Float32:
-    """[growth, channels, 3, 3] to [(tile + 2)^2, channels, growth]."""
-    growth, channels = weights.shape[:2]
+def _at_points(weights: Float32, tile: int, lanes: int) -> Float32:
+    """[growth, channels, 3, 3] to [(tile + 2)^2, panels, channels, width]."""
     both_ways = np.kron(WEIGHTS_TO_POINTS[tile], WEIGHTS_TO_POINTS[tile]).astype(np.float32)
-    points: Float32 = both_ways @ weights.transpose(2, 3, 1, 0).reshape(9, -1)
-    return points.reshape(-1, channels, growth)
+    growth, channels = weights.shape[:2]
+    width = _panel_width(growth, lanes)
+    points = np.empty((len(both_ways), growth // width, channels, width), np.float32)
+    for panel in range(growth // width):  # one at a time, for the memory's sake
+        of_panel = weights[panel * width : (panel + 1) * width].reshape(width, channels, 9)
+        points[:, panel] = np.tensordot(both_ways, of_panel, axes=(1, 2)).transpose(0, 2, 1)
+    return points
 
 
 def _in_panels(weights: Float32, lanes: int) -> Float32:
-    """[..., depth, columns] to [..., panels, depth, width]; a panel is two vectors wide, or one if two do not fit."""
-    columns = weights.shape[-1]
-    width = 2 * lanes if columns % (2 * lanes) == 0 else lanes
-    panels = weights.reshape(*weights.shape[:-1], columns // width, width)
-    return np.ascontiguousarray(np.moveaxis(panels, -2, -3), dtype=np.float32)
+    """[columns, depth] to [panels, depth, width]."""
+    columns, depth = weights.shape
+    width = _panel_width(columns, lanes)
+    return np.ascontiguousarray(weights.reshape(columns // width, width, depth).transpose(0, 2, 1))
+
+
+def _panel_width(columns: int, lanes: int) -> int:
+    """A panel is two vectors wide where they divide the columns, else one."""
+    return 2 * lanes if columns % (2 * lanes) == 0 else lanes
