@@ -16,9 +16,9 @@ from kernel_src.frontend import (
     hann_window,
     mel_bank,
     mel_energies,
-    mel_sums,
     pcen,
     spectrogram,
+    steps,
 )
 from kernel_src.memory import memory_reader
 from kernel_src.store import SpectrogramStore
@@ -31,11 +31,11 @@ def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
     energies = [mel_energies(waveform, SILVER) for waveform in trimmed]
     scaled = [pcen(energy, SILVER) for energy in energies]
     rounded = [spectrogram(waveform, SILVER) for waveform in trimmed]
+    blocks = [np.ascontiguousarray(values.T) for values in scaled]
     frames = np.random.default_rng(0).standard_normal((CHUNK_FRAMES, SILVER.n_fft)).astype(np.float32)
     n_frames = [energy.shape[1] for energy in energies]
     buffer = np.empty((CHUNK_FRAMES, SILVER.n_fft), np.float32)
-    spectrum = np.ones((SILVER.n_fft // 2 + 1, CHUNK_FRAMES), np.complex64)  # ones, for it is squared again and again
-    sums = np.empty((CHUNK_FRAMES, SILVER.n_mels), np.float32)
+    spectrum = np.ones((SILVER.n_fft // 2 + 1, CHUNK_FRAMES), np.complex64)  # ones, for it may be squared in place
 
     def cut_and_window() -> None:
         for waveform, count in zip(trimmed, n_frames, strict=True):
@@ -51,7 +51,11 @@ def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
     def power_and_mel() -> None:
         for count in n_frames:
             for _ in range(0, count, CHUNK_FRAMES):
-                mel_sums(spectrum.view(np.float32), mel_bank(SILVER), SILVER.power, out=sums)
+                steps().mel_sums(spectrum.view(np.float32), mel_bank(SILVER), SILVER.power)
+
+    def round_off() -> None:
+        for block, result in zip(blocks, rounded, strict=True):
+            steps().round_to(block, result)
 
     def put() -> None:
         with SpectrogramStore(AMPLE, memory_reader(), None, EventLog(None, lambda: 0.0, StringIO())) as store:
@@ -65,7 +69,7 @@ def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
         Rival("FFT", transform),
         Rival("power and mel", power_and_mel),
         Rival("PCEN", lambda: [pcen(energy, SILVER) for energy in energies]),
-        Rival("rounding", lambda: [result.astype(np.float16) for result in scaled]),
+        Rival("rounding", round_off),
         Rival("store", put),
     ]
     return in_turns(stages, rounds, tens_s)

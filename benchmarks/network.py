@@ -33,6 +33,7 @@ WAYS = {
     BASELINE: Way("plain", prepared=False),
     "plain, large blocks kept": Way("plain", prepared=True),
     "folded-float32": Way("folded-float32", prepared=True),
+    "winograd-float32": Way("winograd-float32", prepared=True),
 }
 HALF = {"folded-bfloat16": Way("folded-bfloat16", prepared=True)}
 COMPILED = {
@@ -106,6 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_report("network", results)
 
 
+def is_the_runtimes(name: str) -> bool:
+    """Whether the kernel may choose this way."""
+    return name.startswith(("folded", "winograd"))
+
+
 def measure(workers: Mapping[str, Worker], rounds: int, seconds_s: float) -> Rates:
     """All ways in all modes, in turns."""
     samples: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
@@ -113,13 +119,13 @@ def measure(workers: Mapping[str, Worker], rounds: int, seconds_s: float) -> Rat
         for name, worker in workers.items():
             for mode in MODES[: 3 if "plain" in name else 2]:
                 samples[name, mode].append(worker.rate(mode, seconds_s))
-            if name.startswith("folded"):
+            if is_the_runtimes(name):
                 samples[name, "bare"].append(worker.rate("one", seconds_s / 2, bare=True))
         with neighbour():
             for name, worker in workers.items():
                 if name == BASELINE:
                     samples[name, "torch beside"].append(worker.rate("torch", seconds_s))
-                elif name.startswith("folded"):
+                elif is_the_runtimes(name):
                     samples[name, "two beside"].append(worker.rate("two", seconds_s))
     return {key: median(values) for key, values in samples.items()}
 
@@ -143,21 +149,21 @@ def cpu_results(workers: Mapping[str, Worker], rates: Rates) -> dict[str, Result
     one = rates[BASELINE, "one"]
     two = max(rates[BASELINE, "two"], rates[BASELINE, "torch"])
     results = {"plain_images_per_s": Result(one, None, "higher")}
-    folded = [name for name in workers if name.startswith("folded")]
-    best = max(folded, key=lambda name: rates[name, "one"])
+    ours = [name for name in workers if is_the_runtimes(name)]
+    best = max(ours, key=lambda name: rates[name, "one"])
     for name in workers:
         if name != BASELINE:
             aim = 3.0 if name == best else None
             key = name.replace(", ", "_").replace(" ", "_")
             results[f"{key}_one_core_ratio"] = Result(rates[name, "one"] / one, aim, "higher")
             results[f"{key}_two_cores_ratio"] = Result(rates[name, "two"] / two, aim, "higher")
-    for name in folded:
+    for name in ours:
         results |= {
             f"{name}_images_per_s": Result(rates[name, "one"], None, "higher"),
             f"{name}_beside_neighbour_share": Result(rates[name, "two beside"] / rates[name, "two"], 0.6, "higher"),
             f"{name}_share_of_bare_convolutions": Result(rates[name, "one"] / rates[name, "bare"], None, "higher"),
             f"{name}_probability_difference": Result(
-                workers[name].difference, 1e-3 if name == "folded-float32" else None, "lower"
+                workers[name].difference, 1e-3 if name.endswith("float32") else None, "lower"
             ),
         }
     beside = rates[BASELINE, "torch beside"] / rates[BASELINE, "torch"]

@@ -1,14 +1,14 @@
 """A waveform to a mel spectrogram, with per-channel energy normalisation (PCEN) or in decibels.
 
 Equal to librosa's `melspectrogram` followed by `pcen` or `power_to_db` within 1e-4 (a test compares them), but made for
-threads and little memory: frames are cut, transformed and summed into mel bands a few at a time, so that the buffers
-stay in the processor's cache, and scipy's FFT releases the interpreter's lock.
+little memory: frames are cut, transformed and summed into mel bands a few at a time, so that the buffers stay in the
+processor's cache. The steps around scipy's transform are C++ where there is a compiler, else numpy's.
 """
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,10 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.sparse
 
+from kernel_src.frontend_native import NativeSteps
+from kernel_src.frontend_numpy import SMALLEST_POWER, NumpySteps, PcenNumbers, Steps
 from kernel_src.mel_filters import mel_filters
+from kernel_src.native_code import NativeCodeError
 
 Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
@@ -27,8 +30,6 @@ stay in a core's own cache, and a processor's vectors hold as many numbers at th
 
 BLOCK_FRAMES = 256
 """Frames that are scaled at a time, once their mel energies are there: 256 frames of 256 mels are 0.3 MB."""
-
-SMALLEST_POWER = 1e-10  # librosa.power_to_db's `amin`
 
 Scaling = Literal["pcen", "db"]
 """Per-channel energy normalisation, or decibels."""
@@ -101,12 +102,25 @@ def spectrogram(waveform: Float32, config: FrontendConfig) -> Spectrogram:
         only some megabytes are in use, however long the clip is.
     """
     result = np.empty((config.n_mels, count_frames(len(waveform), config)), np.float16)
-    smoother = Smoother.of(config)
+    smoothed = np.ones(config.n_mels, np.float32)
     for first_frame in range(0, result.shape[1], BLOCK_FRAMES):
-        block = result[:, first_frame : first_frame + BLOCK_FRAMES].T
-        energies = _energies_of_block(waveform, config, first_frame, len(block))
-        block[:] = _normalise(energies, config, smoother) if config.scaling == "pcen" else decibels(energies)
+        block = result[:, first_frame : first_frame + BLOCK_FRAMES]
+        energies = _energies_of_block(waveform, config, first_frame, block.shape[1])
+        if config.scaling == "pcen":
+            steps().pcen(energies, smoothed, _pcen_numbers(config))
+        else:
+            steps().decibels(energies)
+        steps().round_to(energies, block)
     return result
+
+
+@cache
+def steps() -> Steps:
+    """The quickest ones that can be had here; the first call may wait for a compiler."""
+    try:
+        return NativeSteps()
+    except NativeCodeError:
+        return NumpySteps()
 
 
 def mel_energies(waveform: Float32, config: FrontendConfig) -> Float32:
@@ -136,19 +150,8 @@ def _energies_of_block(waveform: Float32, config: FrontendConfig, first_frame: i
         frames = cut_frames(waveform, config, first_frame + start, count)
         windowed = np.multiply(frames, window, out=buffer[:count])
         spectrum = scipy.fft.rfft(windowed.T, axis=0, overwrite_x=True)
-        mel_sums(spectrum.view(np.float32), bank, config.power, out=energies[start : start + count])
+        energies[start : start + count] = steps().mel_sums(spectrum.view(np.float32), bank, config.power)
     return energies
-
-
-def mel_sums(parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
-    """[bins, frames * 2], real and imaginary parts in turn, which are overwritten, to mel energies [frames, mels]."""
-    np.square(parts, out=parts)
-    if power == 2:  # both parts go through the filters: there are fewer sums over bands to add up than bins
-        sums = bank @ parts
-        np.add(sums[:, ::2], sums[:, 1::2], out=out.T)
-    else:
-        magnitudes = parts[:, ::2] + parts[:, 1::2]
-        out.T[:] = bank @ np.power(magnitudes, power / 2, out=magnitudes)
 
 
 def cut_frames(waveform: Float32, config: FrontendConfig, first_frame: int, count: int) -> Float32:
@@ -178,64 +181,16 @@ def pcen(energies: Float32, config: FrontendConfig) -> Float32:
     initial state (that of a band whose energy has always been 1) are `librosa.pcen`'s.
     """
     normalised = np.array(energies.T, order="C")
-    smoother = Smoother.of(config)
+    smoothed = np.ones(len(energies), np.float32)  # as of bands whose energy has always been 1
     for first_frame in range(0, len(normalised), BLOCK_FRAMES):
-        _normalise(normalised[first_frame : first_frame + BLOCK_FRAMES], config, smoother)
+        steps().pcen(normalised[first_frame : first_frame + BLOCK_FRAMES], smoothed, _pcen_numbers(config))
     return normalised.T
 
 
-def _normalise(energies: Float32, config: FrontendConfig, smoother: "Smoother") -> Float32:
-    """PCEN in place of one block, [frames, mels]; the smoother has seen all blocks before."""
-    smooth = smoother.smooth(energies)
-    smooth += np.float32(config.pcen_eps)
-    energies *= _raise(smooth, -config.pcen_gain)
-    energies += np.float32(config.pcen_bias)
-    _raise(energies, config.pcen_power)
-    energies -= np.float32(config.pcen_bias**config.pcen_power)
-    return np.maximum(energies, 0, out=energies)
-
-
-def _raise(values: Float32, exponent: float) -> Float32:
-    """Values of 0 and more to a power, in place.
-
-    numpy computes logarithms and exponentials in vectors on every processor, powers only where there is AVX-512.
-    """
-    with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, whose exponential is 0 again
-        np.log(values, out=values)
-    values *= np.float32(exponent)
-    return np.exp(values, out=values)
-
-
-@dataclass
-class Smoother:
-    """The recursion M[t] = (1 - b) M[t - 1] + b E[t] of PCEN, block by block.
-
-    Within a block it is summed by doubling, with spans of 1, 2, 4 ... frames: each step is one pass over the block
-    where a loop over frames would wait for every single product.
-    """
-
-    b: float
-    """How much of a new frame enters."""
-    last: Float32
-    """[mels], or [1] for all of them, M of the frame before the block."""
-
-    @classmethod
-    def of(cls, config: FrontendConfig) -> "Smoother":
-        """For these settings, in the state of a band whose energy has always been 1."""
-        return cls(smoothing_share(config), np.ones(1, np.float32))
-
-    def smooth(self, energies: Float32) -> Float32:
-        """M of one block, [frames, mels] float32, a new array."""
-        smooth = energies * np.float32(self.b)
-        smooth[0] += np.float32(1 - self.b) * self.last
-        older = np.empty_like(smooth)
-        span = 1
-        while span < len(smooth):
-            np.multiply(smooth[:-span], np.float32((1 - self.b) ** span), out=older[span:])
-            smooth[span:] += older[span:]
-            span *= 2
-        self.last = smooth[-1].copy()
-        return smooth
+@lru_cache
+def _pcen_numbers(config: FrontendConfig) -> PcenNumbers:
+    share = smoothing_share(config)
+    return PcenNumbers(share, config.pcen_eps, config.pcen_gain, config.pcen_bias, config.pcen_power)
 
 
 def smoothing_share(config: FrontendConfig) -> float:
@@ -247,9 +202,8 @@ def smoothing_share(config: FrontendConfig) -> float:
 
 def decibels(energies: Float32) -> Float32:
     """Energies in decibels over 1, [mels, frames] float32, at least -100. Source: `librosa.power_to_db`."""
-    scaled = np.maximum(energies, np.float32(SMALLEST_POWER))
-    np.log(scaled, out=scaled)  # numpy's log10 has no vectors
-    scaled *= np.float32(10 / np.log(10))
+    scaled = energies.copy()
+    steps().decibels(scaled)
     return scaled
 
 

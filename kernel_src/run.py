@@ -9,6 +9,7 @@ from collections.abc import Set
 from contextlib import ExitStack
 from functools import partial
 
+from kernel_src import frontend_source, winograd_source
 from kernel_src.before_torch import prepare_for_torch
 from kernel_src.budget import TimeBudget
 from kernel_src.clips import find_folder, read_clip_list
@@ -18,9 +19,13 @@ from kernel_src.events import EventLog
 from kernel_src.kernel_toml import KERNEL_TOML
 from kernel_src.last_resort import LastResort
 from kernel_src.manifest import MANIFEST_NAME, priors_for, read_manifest
+from kernel_src.native_code import NativeCodeError
 from kernel_src.overrides import RunSettings, read_settings
 from kernel_src.submission import Submission
 from kernel_src.threads import join_all
+
+COMPILER_PATIENCE_S = 10.0
+"""How long is waited at most for the frontend's code, which takes the compiler a third of a second."""
 
 FAREWELL_S = 0.5
 """How long the end of a run waits for threads that have been told to go."""
@@ -92,10 +97,16 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
         return
 
     with ExitStack() as at_the_end:
+        # The compiler begins while numpy, scipy and torch are loaded.
+        for code in (frontend_source.CODE, winograd_source.CODE):
+            code.start()
+            at_the_end.callback(code.cancel)
+
         # Processes for the spectrograms, while this one is small and has a single thread. They are forked before
         # torch's settings for the allocator: what a long clip took is to go back to the system.
         from kernel_src.extractors import started_extractors  # noqa: PLC0415 - scipy takes a moment to load
 
+        _await_compiler(min(COMPILER_PATIENCE_S, budget.left_s / 10), events)
         extractors = at_the_end.enter_context(started_extractors(usable_cpus(), partial(_tell_of_threads, events)))
 
         # From here on the submission only gets better, and a thread stands by to write the newest one and leave.
@@ -113,6 +124,14 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
         outcome = tagger.tag(weights_dir, manifest)
     text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {len(clips.fnames)} clips tagged"
     events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
+
+
+def _await_compiler(patience_s: float, events: EventLog) -> None:
+    """Has the frontend's code, if it can be had, before there are processes that share it."""
+    try:
+        frontend_source.CODE.library(patience_s)
+    except NativeCodeError as error:
+        events.emit("no_native_frontend", f"{error}; numpy does its work, more slowly", reason=str(error))
 
 
 def _tell_of_threads(events: EventLog, reason: str) -> None:

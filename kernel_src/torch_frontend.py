@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kernel_src.frontend import SMALLEST_POWER, FrontendConfig, mel_bank, smoothing_share
+from kernel_src.frontend import FrontendConfig, mel_bank, smoothing_share
+from kernel_src.frontend_numpy import SMALLEST_POWER
 from kernel_src.long_signal import LongSignal
 
 Float32 = npt.NDArray[np.float32]

@@ -20,8 +20,8 @@ import torch
 
 from kernel_src.folded import FoldedBlock, FoldedNetwork, Step
 from kernel_src.model import DenseBlock, SEDenseNet
-from kernel_src.native_code import compiled
-from kernel_src.winograd_source import SOURCE
+from kernel_src.native_code import NativeCode
+from kernel_src.winograd_source import CODE, SOURCE
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -68,7 +68,7 @@ class _Library:
 
 @cache
 def library(lanes: int | None = None) -> _Library:
-    """The C++ code, compiled at the first call.
+    """The C++ code, compiled at the first call at the latest.
 
     Args:
         lanes: floats in a vector; None for as many as the processor has.
@@ -76,7 +76,7 @@ def library(lanes: int | None = None) -> _Library:
     Raises:
         NativeCodeError: it cannot be compiled here.
     """
-    code = compiled(SOURCE, {} if lanes is None else {"LANE_COUNT": lanes})
+    code = (CODE if lanes is None else NativeCode(SOURCE, {"LANE_COUNT": lanes})).library()
     code.lanes.restype = code.space_floats.restype = ctypes.c_long
     code.dense_block.restype = code.apply_gates.restype = None
     return _Library(code.lanes(), code.space_floats, code.dense_block, code.apply_gates)

@@ -1,5 +1,7 @@
 """The C++ code of a dense block: see `winograd` for what it does and why."""
 
+from kernel_src.native_code import NativeCode
+
 SOURCE = """
 // What stays in registers, of a product: rows of its result, with one or two vectors of each.
 constexpr long ROWS = 6;
@@ -324,3 +326,5 @@ extern "C" void apply_gates(const Block *block, long images, long pixels, const 
         }
 }
 """
+
+CODE = NativeCode(SOURCE)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from kernel_src.native_code import NativeCodeError, compiled
+from kernel_src.native_code import NativeCode, NativeCodeError
 from sample_data import LABELS, make_training_data, make_weights, tone, write_table
 
 # The tests' networks are too small to share among threads, which only wait for each other.
@@ -81,6 +81,6 @@ def training_data(tmp_path: Path) -> Path:
 def a_compiler() -> None:
     """For tests that want our C++ code."""
     try:
-        compiled("")
+        NativeCode("").library()
     except NativeCodeError as reason:
         pytest.skip(f"needs a C++ compiler: {reason}")

@@ -36,11 +36,14 @@ BEFORE_TORCH = (
     "clips",
     "errors",
     "events",
+    "frontend_source",
     "last_resort",
     "limits",
     "manifest",
+    "native_code",
     "overrides",
     "submission",
+    "winograd_source",
 )
 
 

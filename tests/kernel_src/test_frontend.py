@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import librosa
@@ -8,11 +9,25 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernel_src import frontend
 from kernel_src.frontend import FrontendConfig, decibels, mel_energies, pcen, spectrogram
+from kernel_src.frontend_native import NativeSteps
+from kernel_src.frontend_numpy import NumpySteps
 from sample_data import tone
 
 Float32 = npt.NDArray[np.float32]
 SILVER = FrontendConfig()
+
+
+@pytest.fixture(scope="module", autouse=True, params=["native", "numpy"])
+def steps(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Everything below holds with C++ and without."""
+    if request.param == "native":
+        request.getfixturevalue("a_compiler")
+    steps = NativeSteps() if request.param == "native" else NumpySteps()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frontend, "steps", lambda: steps)
+        yield
 
 
 def librosa_mel(waveform: Float32, config: FrontendConfig) -> Float32:

@@ -85,6 +85,20 @@ def test_every_clip_is_tagged_by_every_member_and_view(competition: Path, tmp_pa
     assert [(entry["member"], entry["view"]) for entry in first] == [("fold1-curated", 0), ("fold0-curated", 0)]
 
 
+@pytest.mark.usefixtures("competition", "weights")
+def test_a_machine_without_a_compiler_gives_the_same_scores_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_one = run_kernel(tmp_path, passes=2)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    without = run_kernel(tmp_path, passes=2)
+    assert without.exit_code == 0, without.stderr
+    assert [entry["event"] for entry in without.events].count("no_native_frontend") == 1
+    assert "winograd-float32" in [entry["backend"] for entry in without.named("backend_failed")]
+    for name, row in with_one.rows.items():
+        assert without.rows[name] == pytest.approx(row, abs=1e-3)
+
+
 @pytest.mark.usefixtures("weights")
 def test_unusable_clips_cost_their_own_score_and_strange_ones_nothing(competition: Path, tmp_path: Path) -> None:
     test, names = competition / "test", sorted(path.name for path in (competition / "test").iterdir())

@@ -1,0 +1,64 @@
+"""The frontend's steps beside the transform in C++ of our own: each is one pass where numpy makes several."""
+
+import ctypes
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from kernel_src.frontend_numpy import Float16, Float32, NumpySteps, PcenNumbers
+from kernel_src.frontend_source import CODE
+from kernel_src.native_code import NativeCode
+
+
+class NativeSteps:
+    """The steps in C++.
+
+    Args:
+        code: what is compiled.
+
+    Raises:
+        NativeCodeError: it cannot be had here.
+    """
+
+    def __init__(self, code: NativeCode = CODE) -> None:
+        self._library = code.library()
+        self._numpy = NumpySteps()
+        self._filters: tuple[scipy.sparse.csr_array | None, tuple[object, ...]] = (None, ())
+
+    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float) -> Float32:
+        """See `Steps`; magnitudes, which few frontends have, are numpy's work."""
+        if power != 2:
+            return self._numpy.mel_sums(parts, bank, power)
+        n_floats, more = parts.shape[1], -parts.shape[1] % self._library.lanes()
+        parts = np.ascontiguousarray(np.pad(parts, ((0, 0), (0, more))) if more else parts)
+        energies = np.empty((parts.shape[1] // 2, bank.shape[0]), np.float32)
+        self._library.mel_sums(_at(parts), _long(len(energies)), *self._filters_of(bank), _at(energies))
+        return energies[: n_floats // 2]
+
+    def _filters_of(self, bank: scipy.sparse.csr_array) -> tuple[object, ...]:
+        """The bank as the library reads it; mostly it is the one that was asked for last."""
+        last, filters = self._filters
+        if last is not bank:
+            filters = (_at(bank.indptr), _at(bank.indices), _at(bank.data), _long(bank.shape[0]))
+            self._filters = bank, filters
+        return filters
+
+    def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
+        """See `Steps`."""
+        self._library.pcen(_at(energies), _at(smoothed), *map(_long, energies.shape), *map(ctypes.c_float, numbers))
+
+    def decibels(self, energies: Float32) -> None:
+        """See `Steps`."""
+        self._library.decibels(_at(energies), _long(energies.size))
+
+    def round_to(self, block: Float32, out: Float16) -> None:
+        """See `Steps`."""
+        self._library.round_to(_at(block), *map(_long, block.shape), _at(out), _long(out.strides[0] // out.itemsize))
+
+
+def _at(array: npt.NDArray[np.generic]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+_long = ctypes.c_long

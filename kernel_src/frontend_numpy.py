@@ -1,0 +1,118 @@
+"""The frontend's steps beside the transform, in numpy and scipy: what every machine has."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+Float32 = npt.NDArray[np.float32]
+Float16 = npt.NDArray[np.float16]
+
+SMALLEST_POWER = 1e-10  # librosa.power_to_db's `amin`
+
+
+class PcenNumbers(NamedTuple):
+    """What per-channel energy normalisation is computed with."""
+
+    share: float
+    """Of a new frame in the smoothed energy."""
+    eps: float
+    gain: float
+    bias: float
+    power: float
+
+
+class Steps(Protocol):
+    """The steps; all of them write to arrays that they are given."""
+
+    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float) -> Float32:
+        """Spectra to mel energies.
+
+        Args:
+            parts: [bins, frames * 2] real and imaginary parts in turn, which may be overwritten.
+            bank: [mels, bins] the filters.
+            power: 2 for sums of powers, 1 for sums of magnitudes.
+
+        Returns:
+            [frames, mels] float32.
+        """
+
+    def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
+        """PCEN in place.
+
+        Args:
+            energies: [frames, mels] of frames that follow those before.
+            smoothed: [mels] the smoothed energies of the frame before, and then of the last one.
+            numbers: what it is computed with.
+        """
+
+    def decibels(self, energies: Float32) -> None:
+        """[frames, mels] in decibels over 1, at least -100, in place. Source: `librosa.power_to_db`."""
+
+    def round_to(self, block: Float32, out: Float16) -> None:
+        """[frames, mels] to [mels, frames], to the nearest."""
+
+
+class NumpySteps:
+    """The steps in numpy and scipy."""
+
+    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float) -> Float32:
+        """See `Steps`."""
+        np.square(parts, out=parts)
+        if power == 2:  # both parts go through the filters: there are fewer sums over bands to add up than bins
+            sums = bank @ parts
+            energies: Float32 = (sums[:, ::2] + sums[:, 1::2]).T
+        else:
+            magnitudes = parts[:, ::2] + parts[:, 1::2]
+            energies = (bank @ np.power(magnitudes, power / 2, out=magnitudes)).T
+        return energies
+
+    def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
+        """See `Steps`."""
+        smooth = _smooth(energies, smoothed, numbers.share)
+        smoothed[:] = smooth[-1]
+        smooth += np.float32(numbers.eps)
+        energies *= _raise(smooth, -numbers.gain)
+        energies += np.float32(numbers.bias)
+        _raise(energies, numbers.power)
+        energies -= _raise(np.full(1, numbers.bias, np.float32), numbers.power)
+        np.maximum(energies, 0, out=energies)
+
+    def decibels(self, energies: Float32) -> None:
+        """See `Steps`."""
+        np.maximum(energies, np.float32(SMALLEST_POWER), out=energies)
+        np.log(energies, out=energies)  # numpy's log10 has no vectors
+        energies *= np.float32(10 / np.log(10))
+
+    def round_to(self, block: Float32, out: Float16) -> None:
+        """See `Steps`."""
+        out[:] = block.T
+
+
+def _smooth(energies: Float32, before: Float32, share: float) -> Float32:
+    """The recursion M[t] = (1 - b) M[t - 1] + b E[t] of PCEN, a new array.
+
+    It is summed by doubling, with spans of 1, 2, 4 ... frames: each step is one pass over the block where a loop over
+    frames would wait for every single product.
+    """
+    smooth = energies * np.float32(share)
+    smooth[0] += np.float32(1 - share) * before
+    older = np.empty_like(smooth)
+    span = 1
+    while span < len(smooth):
+        np.multiply(smooth[:-span], np.float32((1 - share) ** span), out=older[span:])
+        smooth[span:] += older[span:]
+        span *= 2
+    return smooth
+
+
+def _raise(values: Float32, exponent: float) -> Float32:
+    """Values of 0 and more to a power, in place.
+
+    numpy computes logarithms and exponentials in vectors on every processor, powers only where there is AVX-512.
+    """
+    with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, whose exponential is 0 again
+        np.log(values, out=values)
+    values *= np.float32(exponent)
+    return np.exp(values, out=values)
