@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from kernel_src.array_channel import ArrayChannel, ArrayHeader
 from kernel_src.audio import Waveform, read_waveform
 from kernel_src.errors import ClipError
-from kernel_src.frontend import FrontendConfig, Spectrogram, spectrogram
+from kernel_src.frontend import FrontendConfig, Spectrogram, spectrogram, steps
 
 _PR_SET_PDEATHSIG = 1  # from Linux's prctl.h
 _IDLE, _AT_WORK, _ANSWERING, _ENDED_TO_REST = range(4)
@@ -80,6 +80,7 @@ def started_extractors(
         rests_after_s: how long a process waits for work before it ends; the next clip finds a new one.
     """
     extractors: list[Extractor] = []
+    steps()  # what has to be compiled is compiled once, for all of them
     try:
         while len(extractors) < count and sys.platform == "linux":
             extractors.append(ProcessExtractor(tell, rests_after_s))

@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kernel_src import audio, frontend
+from kernel_src import audio, frontend, frontend_native, frontend_numpy, frontend_source, mel_filters, native_code
 from kernel_src.errors import ClipError, KernelError
 from kernel_src.frontend import FrontendConfig
 from train_offline.dataset import Split
 from train_offline.spectrogram_table import SpectrogramTable
 
 Spectrogram = npt.NDArray[np.float16]
+
+WHAT_COMPUTES = (audio, frontend, frontend_native, frontend_numpy, frontend_source, mel_filters, native_code)
+"""The modules that decide what a spectrogram is."""
 
 FRAMES_NAME = "frames.f16"
 INDEX_NAME = "index.json"
@@ -95,7 +98,7 @@ def fingerprint(split: Split, config: FrontendConfig) -> str:
     A file is known by its name, size and time of last change: reading 26 GB to be sure would take longer than it saves.
     """
     content = hashlib.sha256(config.fingerprint.encode())
-    for module in (audio, frontend):
+    for module in WHAT_COMPUTES:
         content.update(Path(str(module.__file__)).read_bytes())
     for fname, path in zip(split.fnames, split.paths(), strict=True):
         stat = path.stat()

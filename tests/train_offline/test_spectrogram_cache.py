@@ -1,3 +1,5 @@
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -5,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kernel_src import audio, frontend
 from kernel_src.errors import KernelError
 from sample_data import LABELS, SMALL_FRONTEND
 from train_offline.dataset import CURATED, read_split
-from train_offline.spectrogram_cache import CachedSpectrograms, SpectrogramCache, fingerprint
+from train_offline.spectrogram_cache import WHAT_COMPUTES, CachedSpectrograms, SpectrogramCache, fingerprint
 from train_offline.spectrograms import mean_and_std, spectrograms_of
 
 
@@ -64,6 +67,16 @@ def test_other_settings_and_other_audio_have_other_spectrograms(training_data: P
     assert fingerprint(split, replace(SMALL_FRONTEND, n_mels=17)) != before
     split.paths()[3].write_bytes(split.paths()[4].read_bytes() + b"\0")
     assert fingerprint(split, SMALL_FRONTEND) != before
+
+
+def test_all_code_that_decides_what_a_spectrogram_is_changes_the_name() -> None:
+    found, to_do = set(), [audio, frontend]
+    while to_do:
+        module = to_do.pop()
+        found.add(module.__name__)
+        names = re.findall(r"^from (kernel_src\.\w+) import", Path(str(module.__file__)).read_text(), re.MULTILINE)
+        to_do += [sys.modules[name] for name in names if name not in found]
+    assert found - {"kernel_src.errors"} == {module.__name__ for module in WHAT_COMPUTES}
 
 
 def test_a_cache_that_cannot_be_written_is_one_line_and_leaves_no_parts(training_data: Path, tmp_path: Path) -> None:
