@@ -23,13 +23,16 @@ FIRST_WITH_FLOAT16 = (7, 0)
 """Of the first ones (Volta) that are quick with float16; a T4 has 7.5."""
 
 
-def build(backend: str, model: SEDenseNet, device: torch.device) -> Network:
+def build(
+    backend: str, model: SEDenseNet, device: torch.device, after_block: Callable[[], object] = lambda: None
+) -> Network:
     """A network that computes by one of `BACKENDS`.
 
     Args:
         backend: the name.
         model: float32 in evaluation mode, on the device; it is shared by the plain backend and copied by the others.
         device: where to compute.
+        after_block: is called when a block's weights have been copied, but by the plain backend, which copies none.
 
     Raises:
         RuntimeError: it cannot be had here.
@@ -37,12 +40,12 @@ def build(backend: str, model: SEDenseNet, device: torch.device) -> Network:
     if backend == WINOGRAD:
         if device.type != "cpu":
             raise RuntimeError("it is made for processors")
-        return WinogradNetwork(model)
+        return WinogradNetwork(model, after_block)
     if backend in GRAPHED:
-        return GraphedNetwork(build(GRAPHED[backend], model, device))
+        return GraphedNetwork(build(GRAPHED[backend], model, device, after_block))
     if backend in COMPILED:
-        return GraphedNetwork(build(COMPILED[backend], model, device), captured_compiled)
-    return model if backend == PLAIN else FoldedNetwork(model, DTYPES[backend], device)
+        return GraphedNetwork(build(COMPILED[backend], model, device, after_block), captured_compiled)
+    return model if backend == PLAIN else FoldedNetwork(model, DTYPES[backend], device, after_block)
 
 
 def candidates(device: torch.device) -> tuple[str, ...]:

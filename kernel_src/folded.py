@@ -130,11 +130,19 @@ class FoldedNetwork:
         model: in evaluation mode; it is left as it is.
         dtype: of weights and activations.
         device: where to compute.
+        after_block: is called when a block's weights have been copied: those of the model may be let go of, and read
+            again for the next block.
         fusable: whether a compiler is to find operations that it can fuse; by default on all devices but the CPU.
     """
 
     def __init__(
-        self, model: SEDenseNet, dtype: torch.dtype, device: torch.device, *, fusable: bool | None = None
+        self,
+        model: SEDenseNet,
+        dtype: torch.dtype,
+        device: torch.device,
+        after_block: Callable[[], object] = lambda: None,
+        *,
+        fusable: bool | None = None,
     ) -> None:
         config = model.config
         self._block_type = _FusableBlock if (device.type != "cpu" if fusable is None else fusable) else _Block
@@ -151,6 +159,7 @@ class FoldedNetwork:
                 assert isinstance(block, DenseBlock)
                 images = self._part_images if index < self._n_early(USUAL_BATCH) else USUAL_BATCH
                 self._blocks.append(self._step(block, images, mels, frames))
+                after_block()
                 mels, frames = mels // block.pool[0], frames // block.pool[1]
             self._scale, self._shift = (part[:, None, None].to(device) for part in _affine(model.norm))
             heads = [head for head in model.heads if isinstance(head, nn.Linear)]

@@ -181,9 +181,6 @@ class Tagger:
             member.map_anew()  # the plain network was a witness of the trial
 
         def placed(member: LoadedMember, there: torch.device) -> LoadedMember:
-            replica = member.on(there, backends[member.config] if there.type == device.type else usual(there))
-            if replica.backend != PLAIN:
-                member.map_anew()  # it has a copy of the weights
-            return replica
+            return member.on(there, backends[member.config] if there.type == device.type else usual(there))
 
         return placed

@@ -50,7 +50,7 @@ class LoadedMember:
     def __post_init__(self) -> None:
         """Prepares the backend."""
         keep_float32_whole()
-        object.__setattr__(self, "network", build(self.backend, self.model, self.device))
+        object.__setattr__(self, "network", build(self.backend, self.model, self.device, self.map_anew))
 
     @property
     def config(self) -> ModelConfig:
@@ -82,7 +82,7 @@ class LoadedMember:
         return replace(self, model=model, backend=backend)
 
     def map_anew(self) -> None:
-        """Lets go of the file's pages that were read so far: most backends compute with a copy of theirs.
+        """Lets go of the file's pages that were read so far: all backends but the plain one compute with a copy.
 
         Nobody may be computing with the model itself. Where the file cannot be read again, its pages stay.
         """

@@ -87,15 +87,18 @@ class WinogradNetwork(FoldedNetwork):
 
     Args:
         model: in evaluation mode, on the CPU; it is left as it is.
+        after_block: as of a folded network.
         lanes: floats in a vector; None for as many as the processor has.
 
     Raises:
         NativeCodeError: the code cannot be compiled here.
     """
 
-    def __init__(self, model: SEDenseNet, lanes: int | None = None) -> None:
+    def __init__(
+        self, model: SEDenseNet, after_block: Callable[[], object] = lambda: None, lanes: int | None = None
+    ) -> None:
         self._library = library(lanes)
-        super().__init__(model, torch.float32, torch.device("cpu"))
+        super().__init__(model, torch.float32, torch.device("cpu"), after_block)
 
     def _step(self, block: DenseBlock, images: int, mels: int, frames: int) -> Step:
         folded = FoldedBlock.of(block, torch.float32)

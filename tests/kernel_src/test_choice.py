@@ -42,8 +42,8 @@ def told(tmp_path: Path) -> list[dict[str, Any]]:
 def replace_networks(monkeypatch: pytest.MonkeyPatch, change: Callable[[str, torch.Tensor], torch.Tensor]) -> None:
     """Lets `change` have the logits of every backend but the plain one."""
 
-    def changed(backend: str, model: SEDenseNet, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-        network = build(backend, model, device)
+    def changed(backend: str, model: SEDenseNet, *more: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+        network = build(backend, model, *more)
         return network if backend == PLAIN else lambda images: change(backend, network(images))
 
     monkeypatch.setattr(weights, "build", changed)

@@ -21,7 +21,7 @@ SMALL = ModelConfig(n_labels=5, n_mels=32, crop_frames=32, width=16, depth=5)
 
 def assert_same(model: SEDenseNet, images: torch.Tensor, lanes: int | None = None) -> None:
     with torch.inference_mode():
-        torch.testing.assert_close(WinogradNetwork(model, lanes)(images), model(images), atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(WinogradNetwork(model, lanes=lanes)(images), model(images), atol=2e-5, rtol=2e-5)
 
 
 @settings(max_examples=40, deadline=None)
