@@ -153,8 +153,8 @@ def _at_points(weights: Float32, tile: int, lanes: int) -> Float32:
     width = _panel_width(growth, lanes)
     points = np.empty((len(both_ways), growth // width, channels, width), np.float32)
     for panel in range(growth // width):  # one at a time, for the memory's sake
-        of_panel = weights[panel * width : (panel + 1) * width].reshape(width, channels, 9)
-        points[:, panel] = np.tensordot(both_ways, of_panel, axes=(1, 2)).transpose(0, 2, 1)
+        of_panel = weights[panel * width : (panel + 1) * width].transpose(2, 3, 1, 0).reshape(9, -1)
+        points[:, panel] = (both_ways @ of_panel).reshape(-1, channels, width)
     return points
 
 
