@@ -12,7 +12,6 @@ from kernel_src.audio import read_waveform, trim_silence
 from kernel_src.events import EventLog
 from kernel_src.frontend import (
     CHUNK_FRAMES,
-    cut_frames,
     hann_window,
     mel_bank,
     mel_energies,
@@ -36,12 +35,14 @@ def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
     n_frames = [energy.shape[1] for energy in energies]
     buffer = np.empty((CHUNK_FRAMES, SILVER.n_fft), np.float32)
     spectrum = np.ones((SILVER.n_fft // 2 + 1, CHUNK_FRAMES), np.complex64)  # ones, for it may be squared in place
+    sums = np.empty((CHUNK_FRAMES, SILVER.n_mels), np.float32)
 
     def cut_and_window() -> None:
         for waveform, count in zip(trimmed, n_frames, strict=True):
             for first in range(0, count, CHUNK_FRAMES):
-                frames = cut_frames(waveform, SILVER, first, min(CHUNK_FRAMES, count - first))
-                np.multiply(frames, hann_window(SILVER.n_fft), out=buffer[: len(frames)])
+                first_sample = first * SILVER.hop_samples - SILVER.n_fft // 2
+                out = buffer[: min(CHUNK_FRAMES, count - first)]
+                steps().cut(waveform, first_sample, SILVER.hop_samples, hann_window(SILVER.n_fft), out)
 
     def transform() -> None:
         for count in n_frames:
@@ -51,7 +52,7 @@ def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
     def power_and_mel() -> None:
         for count in n_frames:
             for _ in range(0, count, CHUNK_FRAMES):
-                steps().mel_sums(spectrum.view(np.float32), mel_bank(SILVER), SILVER.power)
+                steps().mel_sums(spectrum.view(np.float32), mel_bank(SILVER), SILVER.power, sums)
 
     def round_off() -> None:
         for block, result in zip(blocks, rounded, strict=True):

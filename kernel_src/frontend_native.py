@@ -23,18 +23,23 @@ class NativeSteps:
 
     def __init__(self, code: NativeCode = CODE) -> None:
         self._library = code.library()
+        self._lanes = self._library.lanes()
         self._numpy = NumpySteps()
         self._filters: tuple[scipy.sparse.csr_array | None, tuple[object, ...]] = (None, ())
 
-    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float) -> Float32:
-        """See `Steps`; magnitudes, which few frontends have, are numpy's work."""
-        if power != 2:
-            return self._numpy.mel_sums(parts, bank, power)
-        n_floats, more = parts.shape[1], -parts.shape[1] % self._library.lanes()
-        parts = np.ascontiguousarray(np.pad(parts, ((0, 0), (0, more))) if more else parts)
-        energies = np.empty((parts.shape[1] // 2, bank.shape[0]), np.float32)
-        self._library.mel_sums(_at(parts), _long(len(energies)), *self._filters_of(bank), _at(energies))
-        return energies[: n_floats // 2]
+    def cut(self, waveform: Float32, first_sample: int, hop_samples: int, window: Float32, out: Float32) -> None:
+        """See `Steps`."""
+        waveform = np.ascontiguousarray(waveform)
+        samples = (_long(len(waveform)), _long(first_sample), _long(hop_samples))
+        self._library.cut(_at(waveform), *samples, _at(window), _long(len(window)), _long(len(out)), _at(out))
+
+    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
+        """See `Steps`; magnitudes, which few frontends have, are numpy's work, and so are odd ends of clips."""
+        if power == 2 and parts.shape[1] % self._lanes == 0:
+            parts = np.ascontiguousarray(parts)
+            self._library.mel_sums(_at(parts), _long(len(out)), *self._filters_of(bank), _at(out))
+        else:
+            self._numpy.mel_sums(parts, bank, power, out)
 
     def _filters_of(self, bank: scipy.sparse.csr_array) -> tuple[object, ...]:
         """The bank as the library reads it; mostly it is the one that was asked for last."""

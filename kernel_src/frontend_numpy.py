@@ -26,16 +26,25 @@ class PcenNumbers(NamedTuple):
 class Steps(Protocol):
     """The steps; all of them write to arrays that they are given."""
 
-    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float) -> Float32:
+    def cut(self, waveform: Float32, first_sample: int, hop_samples: int, window: Float32, out: Float32) -> None:
+        """Overlapping frames under a window, with zeros beyond the waveform's ends.
+
+        Args:
+            waveform: [samples]
+            first_sample: of the first frame; may be negative.
+            hop_samples: from one frame to the next.
+            window: [n_fft]
+            out: [frames, n_fft]
+        """
+
+    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
         """Spectra to mel energies.
 
         Args:
             parts: [bins, frames * 2] real and imaginary parts in turn, which may be overwritten.
             bank: [mels, bins] the filters.
             power: 2 for sums of powers, 1 for sums of magnitudes.
-
-        Returns:
-            [frames, mels] float32.
+            out: [frames, mels]
         """
 
     def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
@@ -57,16 +66,28 @@ class Steps(Protocol):
 class NumpySteps:
     """The steps in numpy and scipy."""
 
-    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float) -> Float32:
+    def cut(self, waveform: Float32, first_sample: int, hop_samples: int, window: Float32, out: Float32) -> None:
+        """See `Steps`."""
+        count, n_fft = out.shape
+        total = (count - 1) * hop_samples + n_fft
+        part = waveform[max(0, first_sample) : max(0, first_sample + total)]
+        if len(part) < total:
+            left = min(total, max(0, -first_sample))
+            part = np.pad(part, (left, total - left - len(part)))
+        # As numpy's sliding_window_view with a step, which takes 10 us a call instead of one.
+        strides = hop_samples * part.itemsize, part.itemsize
+        frames: Float32 = np.ndarray((count, n_fft), np.float32, np.ascontiguousarray(part), strides=strides)
+        np.multiply(frames, window, out=out)
+
+    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
         """See `Steps`."""
         np.square(parts, out=parts)
         if power == 2:  # both parts go through the filters: there are fewer sums over bands to add up than bins
             sums = bank @ parts
-            energies: Float32 = (sums[:, ::2] + sums[:, 1::2]).T
+            np.add(sums[:, ::2], sums[:, 1::2], out=out.T)
         else:
             magnitudes = parts[:, ::2] + parts[:, 1::2]
-            energies = (bank @ np.power(magnitudes, power / 2, out=magnitudes)).T
-        return energies
+            out.T[:] = bank @ np.power(magnitudes, power / 2, out=magnitudes)
 
     def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
         """See `Steps`."""

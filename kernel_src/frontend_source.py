@@ -69,6 +69,20 @@ INLINE void store_some(float *to, vec values, long count) {
     __builtin_memcpy(to, &values, count * sizeof(float));
 }
 
+// Frames of a waveform under a window, with zeros beyond its ends.
+extern "C" void cut(const float *waveform, long samples, long first, long hop, const float *window, long n_fft,
+                    long frames, float *out) {
+    for (long frame = 0; frame < frames; frame++, first += hop, out += n_fft) {
+        const long inside = smaller(n_fft, larger_of(0, -first));
+        const long end = larger_of(inside, smaller(n_fft, samples - first));
+        clear(out, inside);
+        long i = inside;
+        for (; i + LANES <= end; i += LANES) store(out + i, load(waveform + first + i) * load(window + i));
+        for (; i < end; i++) out[i] = waveform[first + i] * window[i];
+        clear(out + end, n_fft - end);
+    }
+}
+
 template <long vectors>
 static void sum_bins(const float *spectrum, const float *weights, long bins, long stride, float *sums) {
     vec total[vectors] = {};

@@ -41,6 +41,7 @@ INLINE void store(float *to, vec values) { *(vec *)to = values; }
 INLINE vec larger(vec bound, vec values) { return bound > values ? bound : values; }
 
 INLINE long smaller(long a, long b) { return a < b ? a : b; }
+INLINE long larger_of(long a, long b) { return a < b ? b : a; }
 INLINE long divided_up(long a, long b) { return (a + b - 1) / b; }
 INLINE void clear(float *to, long count) { __builtin_memset(to, 0, count * sizeof(float)); }
 INLINE void move(float *to, const float *from, long count) { __builtin_memmove(to, from, count * sizeof(float)); }

@@ -50,8 +50,32 @@ def test_mel_sums_are_numpys_whatever_the_filters(lanes: int, frames: int, mels:
         row[first : first + count] = 1 + rng.random(len(row[first : first + count]))
     bank = scipy.sparse.csr_array(filters)
     for power in (2.0, 1.0):
-        mine, numpys = (steps.mel_sums(parts.copy(), bank, power) for steps in (native(lanes), NumpySteps()))
+        mine, numpys = np.empty((2, frames, mels), np.float32)
+        native(lanes).mel_sums(parts.copy(), bank, power, mine)
+        NumpySteps().mel_sums(parts.copy(), bank, power, numpys)
         np.testing.assert_allclose(mine, numpys, rtol=1e-5)
+
+
+@given(
+    lanes=LANES,
+    samples=st.integers(1, 200),
+    first_sample=st.integers(-150, 250),
+    hop_samples=st.integers(1, 50),
+    n_fft=st.integers(1, 100),
+    frames=st.integers(1, 5),
+)
+def test_frames_are_cut_as_numpy_does_it_beyond_both_ends(
+    lanes: int, samples: int, first_sample: int, hop_samples: int, *, n_fft: int, frames: int
+) -> None:
+    rng = np.random.default_rng(samples)
+    waveform, window = (rng.standard_normal(count).astype(np.float32) for count in (samples, n_fft))
+    padded = np.pad(waveform, 600)
+    starts = 600 + first_sample + hop_samples * np.arange(frames)
+    expected = [padded[start : start + n_fft] * window for start in starts]
+    for steps in (native(lanes), NumpySteps()):
+        out = np.full((frames, n_fft), np.nan, np.float32)
+        steps.cut(waveform, first_sample, hop_samples, window, out)
+        np.testing.assert_array_equal(out, expected)
 
 
 @settings(deadline=None)
