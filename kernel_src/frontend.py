@@ -25,8 +25,8 @@ Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
 
 CHUNK_FRAMES = 32
-"""Frames that are transformed at a time: enough that few calls are made, and so few that signal and spectrum, 0.7 MB each
-for frames of 5,120 samples, stay in a cache that the processor need not share with much else."""
+"""Frames that are transformed at a time: enough that few calls are made, and so few that signal and spectrum, 0.7 MB
+each for frames of 5,120 samples, stay in a cache that is not shared with much else."""
 
 BLOCK_FRAMES = 256
 """Frames that are scaled at a time, once their mel energies are there: 256 frames of 256 mels are 0.3 MB."""
