@@ -17,7 +17,7 @@ COMPILERS = ("c++", "g++", "clang++")
 
 FLAGS = ("-std=c++17", "-O2", "-march=native", "-Wno-psabi", "-shared", "-fPIC")
 
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 """How long is waited for the compiler; it takes a second."""
 
 VECTORS = """
