@@ -61,25 +61,28 @@ class GainModel:
         self.view_gain = fitted_view_gain(ladders) if ladders else USUAL_VIEW_GAIN
         """What infinitely many views add to one."""
 
-    def of_one_look_more(self, member: int, looks: Counts) -> Float64:
-        """What one more look of a member is expected to add to each clip's score.
+    def of_one_look_more(self, looks: Counts) -> Float64:
+        """What one more look of each member is expected to add to each clip's score.
 
         Args:
-            member: its index.
             looks: [members, clips] the looks so far.
 
         Returns:
-            [clips] in units of lwlrap; for a clip without any look its whole expected score.
+            [members, clips] in units of lwlrap; for a clip without any look its whole expected score.
         """
-        more = looks.copy()
-        more[member] += 1
-        return self._loss(looks) - self._loss(more)
+        total, squares, quality = looks.sum(axis=0), np.square(looks).sum(axis=0), self._quality @ looks
+        before = np.where(total > 0, self._loss(squares, quality, np.maximum(1, total)), 1.0)
+        return before - self._loss(squares + 2 * looks + 1, quality + self._quality[:, None], total + 1)
 
-    def _loss(self, looks: Counts) -> Float64:
-        total = np.maximum(1, looks.sum(axis=0))
-        shares = looks / total
-        noise = ENSEMBLE_GAIN * np.square(shares).sum(axis=0) + self.view_gain / total
-        loss: Float64 = np.where(looks.any(axis=0), noise - self._quality @ shares, 1.0)
+    def _loss(self, squares: Counts, quality: Float64, total: Counts) -> Float64:
+        """Of clips with so many looks in all.
+
+        Args:
+            squares: the sums of l_k^2.
+            quality: the sums over all looks of their networks' quality.
+            total: L, at least 1.
+        """
+        loss: Float64 = (ENSEMBLE_GAIN * squares / total + self.view_gain - quality) / total
         return loss
 
 

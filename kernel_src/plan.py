@@ -128,5 +128,4 @@ class Planner:
     def _gains_a_second(self, clips: Counts, is_open: Bools, costs_s: Sequence[float]) -> Float64:
         """[members, clips] what one more look would add; less than anything where there is none to be had."""
         looks = self._looks[:, clips]
-        gains = [self._gains.of_one_look_more(member, looks) for member in range(len(looks))]
-        return np.where(is_open, np.array(gains) / np.asarray(costs_s)[:, None], -np.inf)
+        return np.where(is_open, self._gains.of_one_look_more(looks) / np.asarray(costs_s)[:, None], -np.inf)
