@@ -56,7 +56,8 @@ def test_gains_are_those_of_the_formula(looks: npt.NDArray[np.intp]) -> None:
         if not total:
             return 1.0
         shares = of_clip / total
-        return ENSEMBLE_GAIN * float(shares @ shares) + model.view_gain / total - float(shares @ (scores - scores.mean()))
+        noise = ENSEMBLE_GAIN * float(shares @ shares) + model.view_gain / total
+        return noise - float(shares @ (scores - scores.mean()))
 
     gains = model.of_one_look_more(looks)
     for index, clip in np.ndindex(looks.shape):
