@@ -10,6 +10,8 @@ from kernel_src.frontend_numpy import Float16, Float32, NumpySteps, PcenNumbers
 from kernel_src.frontend_source import CODE
 from kernel_src.native_code import NativeCode
 
+Array = npt.NDArray[np.generic]
+
 
 class NativeSteps:
     """The steps in C++.
@@ -25,11 +27,11 @@ class NativeSteps:
         self._library = code.library()
         self._lanes = self._library.lanes()
         self._numpy = NumpySteps()
-        self._filters: tuple[scipy.sparse.csr_array | None, tuple[object, ...]] = (None, ())
+        self._filters: tuple[scipy.sparse.csr_array | None, tuple[Array, ...], tuple[object, ...]] = (None, (), ())
 
     def cut(self, waveform: Float32, first_sample: int, hop_samples: int, window: Float32, out: Float32) -> None:
         """See `Steps`."""
-        waveform = np.ascontiguousarray(waveform)
+        waveform = np.ascontiguousarray(waveform, np.float32)
         samples = (_long(len(waveform)), _long(first_sample), _long(hop_samples))
         self._library.cut(_at(waveform), *samples, _at(window), _long(len(window)), _long(len(out)), _at(out))
 
@@ -43,11 +45,13 @@ class NativeSteps:
 
     def _filters_of(self, bank: scipy.sparse.csr_array) -> tuple[object, ...]:
         """The bank as the library reads it; mostly it is the one that was asked for last."""
-        last, filters = self._filters
+        last, arrays, arguments = self._filters
         if last is not bank:
-            filters = (_at(bank.indptr), _at(bank.indices), _at(bank.data), _long(bank.shape[0]))
-            self._filters = bank, filters
-        return filters
+            indices = (np.ascontiguousarray(array, np.int32) for array in (bank.indptr, bank.indices))
+            arrays = (*indices, np.ascontiguousarray(bank.data, np.float32))
+            arguments = (*map(_at, arrays), _long(bank.shape[0]))
+            self._filters = bank, arrays, arguments
+        return arguments
 
     def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
         """See `Steps`."""
@@ -62,7 +66,7 @@ class NativeSteps:
         self._library.round_to(_at(block), *map(_long, block.shape), _at(out), _long(out.strides[0] // out.itemsize))
 
 
-def _at(array: npt.NDArray[np.generic]) -> ctypes.c_void_p:
+def _at(array: Array) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
