@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import soundfile
 import torch
@@ -13,6 +14,10 @@ from sample_data import LABELS, make_training_data, make_weights, tone, write_ta
 
 # The tests' networks are too small to share among threads, which only wait for each other.
 torch.set_num_threads(1)
+
+# How long an example takes is no part of what it shows: the first one may load a library, or wait for a compiler.
+hypothesis.settings.register_profile("without a deadline", deadline=None)
+hypothesis.settings.load_profile("without a deadline")
 
 # A shell's background jobs ignore SIGINT, and so would the processes that tests interrupt and wait for.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -14,7 +14,7 @@ from kernel_src.errors import ClipError
 from sample_data import tone
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     lengths=st.tuples(*[st.integers(0, 6000)] * 3).filter(lambda parts: sum(parts) > 0),
     level_db=st.floats(-80, -40),
@@ -67,7 +67,7 @@ def test_every_sample_format_is_what_librosa_reads(tmp_path: Path, kind: str, ch
     np.testing.assert_allclose(read_waveform(path, 44_100, None), expected, atol=1e-6, rtol=0)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(samples=st.integers(1, 3 * BLOCK_SAMPLES), rate_hz=st.sampled_from([8000, 16_000, 32_000, 44_100, 48_000]))
 def test_reading_in_blocks_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, samples: int, rate_hz: int
@@ -87,7 +87,7 @@ def read_or_refused(path: Path) -> bytes | None:
         return None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(place=st.integers(0, 47), value=st.integers(0, 255), channels=st.integers(1, 2))
 @example(place=23, value=8, channels=1)  # 2,049 channels
 def test_a_damaged_header_is_what_libsndfile_makes_of_it(

@@ -1,6 +1,6 @@
 """Free ranges: nothing is given twice, nothing is lost, neighbours are joined, the tightest fit goes first."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel_src.extents import Extents, whole_blocks
@@ -26,7 +26,6 @@ def test_the_smallest_range_that_fits_is_used() -> None:
     assert [extents.take(15), extents.take(10), extents.take(60)] == [200, 100, None]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 20))))
 def test_ranges_never_overlap_and_add_up(steps: list[tuple[bool, int]]) -> None:
     extents, taken = Extents(), {}

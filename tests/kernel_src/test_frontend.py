@@ -120,7 +120,7 @@ CONFIGS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(config=CONFIGS, samples=st.integers(1, 60_000), level=st.sampled_from([1e-4, 0.1, 1.0]))
 @pytest.mark.filterwarnings("ignore:n_fft=.* is too large:UserWarning")
 @pytest.mark.filterwarnings("ignore:Empty filters detected:UserWarning")
@@ -131,7 +131,7 @@ def test_any_length_and_any_settings_are_librosas(config: FrontendConfig, sample
     np.testing.assert_allclose(mine, librosa_pcen(waveform, config), atol=1e-4, rtol=1e-4)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(samples=st.integers(1, 12 * 44_100))
 def test_block_by_block_gives_the_bytes_of_the_whole(samples: int) -> None:
     waveform = np.random.default_rng(samples).standard_normal(samples).astype(np.float32)

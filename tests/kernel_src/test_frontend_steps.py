@@ -39,7 +39,6 @@ def random_energies(shape: tuple[int, int], seed: int) -> Float32:
     return energies.astype(np.float32)
 
 
-@settings(deadline=None)
 @given(lanes=LANES, frames=st.integers(1, 40), mels=st.integers(1, 20), seed=st.integers(0, 99))
 def test_mel_sums_are_numpys_whatever_the_filters(lanes: int, frames: int, mels: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -78,7 +77,6 @@ def test_frames_are_cut_as_numpy_does_it_beyond_both_ends(
         np.testing.assert_array_equal(out, expected)
 
 
-@settings(deadline=None)
 @given(lanes=LANES, shape=SHAPES, seed=st.integers(0, 99))
 def test_pcen_and_what_it_remembers_are_numpys(lanes: int, shape: tuple[int, int], seed: int) -> None:
     energies = random_energies(shape, seed)
@@ -91,7 +89,6 @@ def test_pcen_and_what_it_remembers_are_numpys(lanes: int, shape: tuple[int, int
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-5)
 
 
-@settings(deadline=None)
 @given(lanes=LANES, shape=SHAPES, seed=st.integers(0, 99))
 def test_decibels_are_numpys(lanes: int, shape: tuple[int, int], seed: int) -> None:
     mine = random_energies(shape, seed)
@@ -101,7 +98,7 @@ def test_decibels_are_numpys(lanes: int, shape: tuple[int, int], seed: int) -> N
     np.testing.assert_allclose(mine, numpys, atol=3e-5)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(lanes=LANES, bits=arrays(np.uint32, SHAPES))
 def test_any_float_is_rounded_as_numpy_does_it(lanes: int, bits: npt.NDArray[np.uint32]) -> None:
     block = bits.view(np.float32)

@@ -1,6 +1,6 @@
 """The gate: in use plus promised plus the item stays below 95 % of the least limit, less the reserve."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from store_fixtures import FakeReader
 
@@ -60,7 +60,6 @@ def test_a_limit_that_shrinks_while_neighbours_grow_is_seen() -> None:
     assert not asked.enter(10).granted
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 300)), st.integers(0, 1000))
 def test_what_is_granted_together_never_passes_the_mark(sizes: list[int], used: int) -> None:
     asked = gate(FakeReader(used=used, limit=1000))

@@ -39,7 +39,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
     )
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(schedules())
 def test_no_day_makes_a_run_late_or_costs_a_clip_its_row(schedule: Schedule) -> None:
     day = Day(schedule)

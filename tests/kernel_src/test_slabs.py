@@ -121,7 +121,7 @@ def test_many_copies_stay_far_below_the_systems_limit_on_mappings() -> None:
     assert len(Path("/proc/self/maps").read_text().splitlines()) < 5000
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 5), st.booleans(), st.booleans()), max_size=60))
 def test_no_range_is_used_again_under_a_view(steps: list[tuple[int, int, bool, bool]]) -> None:
     pool = Slabs(slab_bytes=HUGE_PAGE_BYTES)

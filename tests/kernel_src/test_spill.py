@@ -169,7 +169,6 @@ def test_a_failed_write_frees_its_blocks(disk_folder: Path, monkeypatch: pytest.
     assert same_bits(file.read(file.write(spectrogram(1, 640))), spectrogram(1, 640))
 
 
-@hypothesis_settings(deadline=None)
 @given(where=st.integers(0, 2 * 64 * 40 - 1), bit=st.integers(0, 7))
 def test_one_flipped_bit_is_noticed(where: int, bit: int) -> None:
     with folder_on_disk() as folder:
@@ -210,7 +209,7 @@ def test_a_folder_that_is_not_there_is_an_os_error(disk_folder: Path) -> None:
         spill_file(disk_folder / "missing")
 
 
-@hypothesis_settings(deadline=None, max_examples=40)
+@hypothesis_settings(max_examples=40)
 @given(steps=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 200), st.booleans()), max_size=40))
 def test_it_is_a_dict_that_may_be_full(steps: list[tuple[int, int, bool]]) -> None:
     with folder_on_disk() as folder:

@@ -404,7 +404,7 @@ class StoreIsADict(RuleBasedStateMachine):
 
 
 TestStoreIsADict = StoreIsADict.TestCase
-TestStoreIsADict.settings = hypothesis_settings(deadline=None, max_examples=30, stateful_step_count=30)
+TestStoreIsADict.settings = hypothesis_settings(max_examples=30, stateful_step_count=30)
 
 
 class Workload:

@@ -84,7 +84,7 @@ def test_other_settings_give_the_cpu_frontends_numbers_too(config: FrontendConfi
         np.testing.assert_allclose(result, reference(waveform, config), atol=tolerance, rtol=0)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     lengths=st.lists(st.integers(1, 20_000), min_size=1, max_size=6),
     hop_samples=st.integers(50, 900),

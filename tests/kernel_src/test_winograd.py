@@ -24,7 +24,7 @@ def assert_same(model: SEDenseNet, images: torch.Tensor, lanes: int | None = Non
         torch.testing.assert_close(WinogradNetwork(model, lanes=lanes)(images), model(images), atol=2e-5, rtol=2e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     lanes=st.sampled_from([8, 16]),
     config=st.builds(

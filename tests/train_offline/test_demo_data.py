@@ -136,7 +136,7 @@ def test_clips_last_about_4_s_on_average_with_a_long_tail() -> None:
     assert max(durations_s) > 12.0
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**40), st.integers(1, 60), st.integers(0, 60), st.sampled_from(Split))
 def test_any_recipe_keeps_the_promised_ranges(seed: int, clips: int, noisy: int, split: Split) -> None:
     for recipe in draw_recipes(split, seed=seed, sizes=DemoSizes(clips, noisy, clips)):

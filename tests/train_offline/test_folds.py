@@ -13,7 +13,7 @@ def draw_targets(seed: int, clips: int) -> np.ndarray:
     return targets
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(24, 200))
 def test_every_clip_is_in_exactly_one_fold(seed: int, clips: int) -> None:
     folds = assign_folds(draw_targets(seed, clips), 6, seed)
