@@ -1,4 +1,7 @@
-"""Networks for tests."""
+"""Networks for tests, and what is asked of more than one kind of them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import nn
@@ -20,3 +23,17 @@ def trained_like(config: ModelConfig, *, lowest_scale: float = 0.5) -> SEDenseNe
             nn.init.uniform_(module.weight, lowest_scale, 1.5)
             nn.init.normal_(module.bias, 0, 0.5)
     return model
+
+
+def assert_threads_share(network: Callable[[torch.Tensor], torch.Tensor], *size: int) -> None:
+    """Calls from several threads give what each gives alone, for images of some mels and frames."""
+    batches = [torch.randn(4, 1, *size) for _ in range(32)]
+
+    def run(images: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return network(images)
+
+    alone = [run(images) for images in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for mine, theirs in zip(alone, pool.map(run, batches), strict=True):
+            assert torch.equal(mine, theirs)

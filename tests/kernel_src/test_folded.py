@@ -1,7 +1,5 @@
 """The network rearranged for inference says what the plain one says."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 import torch
 
@@ -9,7 +7,7 @@ from kernel_src import convolution, folded
 from kernel_src.folded import FoldedNetwork
 from kernel_src.model import SEDenseNet
 from kernel_src.model_config import ModelConfig
-from network_samples import trained_like
+from network_samples import assert_threads_share, trained_like
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(n_labels=5, n_mels=16, crop_frames=32, width=4, depth=4)
@@ -85,14 +83,4 @@ def test_half_precision_is_nearer_to_float32_than_autocast_is() -> None:
 
 
 def test_threads_share_one_copy() -> None:
-    network = FoldedNetwork(trained_like(SMALL), torch.float32, CPU)
-    batches = [torch.randn(4, 1, 16, 32) for _ in range(32)]
-
-    def run(images: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode():
-            return network(images)
-
-    alone = [run(images) for images in batches]
-    with ThreadPoolExecutor(4) as pool:
-        for mine, theirs in zip(alone, pool.map(run, batches), strict=True):
-            assert torch.equal(mine, theirs)
+    assert_threads_share(FoldedNetwork(trained_like(SMALL), torch.float32, CPU), 16, 32)

@@ -1,7 +1,5 @@
 """The network's blocks in C++ say what the plain network says."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +10,7 @@ from kernel_src.backends import build
 from kernel_src.model import SEDenseNet
 from kernel_src.model_config import ModelConfig
 from kernel_src.winograd import WinogradNetwork
-from network_samples import trained_like
+from network_samples import assert_threads_share, trained_like
 
 pytestmark = pytest.mark.usefixtures("a_compiler")
 
@@ -89,17 +87,7 @@ def test_the_model_is_left_as_it_is() -> None:
 
 
 def test_threads_share_one_copy() -> None:
-    network = WinogradNetwork(trained_like(SMALL))
-    batches = [torch.randn(4, 1, 32, 32) for _ in range(32)]
-
-    def run(images: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode():
-            return network(images)
-
-    alone = [run(images) for images in batches]
-    with ThreadPoolExecutor(4) as pool:
-        for mine, theirs in zip(alone, pool.map(run, batches), strict=True):
-            assert torch.equal(mine, theirs)
+    assert_threads_share(WinogradNetwork(trained_like(SMALL)), 32, 32)
 
 
 def test_there_is_none_for_a_gpu() -> None:
