@@ -133,12 +133,12 @@ class _WinogradBlock:
         shape = (batch, channels + self._growth, mels // self._pool[0], frames // self._pool[1])
         joined = torch.empty(shape, memory_format=torch.channels_last)
         means = torch.empty(batch, self._growth)
-        block, size = ctypes.byref(self._block), (ctypes.c_long(mels), ctypes.c_long(frames))
+        block, size = ctypes.byref(self._block), [ctypes.c_long(number) for number in (batch, mels, frames)]
         space = torch.empty(self._library.space_floats(block, *size))
-        self._library.dense_block(block, ctypes.c_long(batch), *size, *map(_pointer, (x, joined, means, space)))
+        self._library.dense_block(block, *size, *map(_pointer, (x, joined, means, space)))
         gates = self._gate.gates(means)
         pixels = ctypes.c_long(shape[2] * shape[3])
-        self._library.apply_gates(block, ctypes.c_long(batch), pixels, _pointer(gates), _pointer(joined))
+        self._library.apply_gates(block, size[0], pixels, _pointer(gates), _pointer(joined))
         return joined
 
 

@@ -204,34 +204,38 @@ struct Plan {
     long strip_stride;            // floats from row to row of a band's input with its margin
     long in_stride, out_stride;   // floats from point to point; no powers of two: the cache has few places for those
     long side;
+    long ahead;                   // pixels whose 1x1 convolution is done before all bands: all where rows are short
 
-    Plan(const Block &block, long height, long width)
+    Plan(const Block &block, long images, long height, long width)
         : across(divided_up(width, block.tile)), down(divided_up(height, block.tile)),
           together(across > TILES ? 1 : TILES / across), strip_stride((across * block.tile + 2) * block.channels),
           in_stride(together * across * block.channels + LANES), out_stride(together * across * block.growth + LANES),
-          side(block.tile + 2) {}
+          side(block.tile + 2), ahead(3 * width <= PIXELS ? images * height * width : 0) {}
 
     long space_floats(const Block &block) const {
         const long pixels = block.tile * block.tile * block.growth;
-        return side * (strip_stride + side * (in_stride + out_stride)) + PIXELS * block.channels + pixels;
+        return side * (strip_stride + side * (in_stride + out_stride)) + (PIXELS + ahead) * block.channels + pixels;
     }
 };
 
 template <long tile> struct Work {
     const Block &block;
     const Plan plan;
-    const long height, width;
+    const long images, height, width;
     const float *x;
     float *out, *means;
     const long channels, growth, side, to_column, to_row, to_image;
-    float *strip, *in, *done, *buffer, *pixels;  // parts of the space
+    float *strip, *in, *done, *buffer, *activated, *pixels;  // parts of the space
 
-    Work(const Block &block, long height, long width, const float *x, float *out, float *means, float *space)
-        : block(block), plan(block, height, width), height(height), width(width), x(x), out(out), means(means),
-          channels(block.channels), growth(block.growth), side(tile + 2), to_column(channels + growth),
-          to_row(width / block.pool_frames * to_column), to_image(height / block.pool_mels * to_row), strip(space),
-          in(strip + side * plan.strip_stride), done(in + side * side * plan.in_stride),
-          buffer(done + side * side * plan.out_stride), pixels(buffer + PIXELS * channels) {}
+    Work(const Block &block, long images, long height, long width, const float *x, float *out, float *means,
+         float *space)
+        : block(block), plan(block, images, height, width), images(images), height(height), width(width), x(x),
+          out(out), means(means), channels(block.channels), growth(block.growth), side(tile + 2),
+          to_column(channels + growth), to_row(width / block.pool_frames * to_column),
+          to_image(height / block.pool_mels * to_row), strip(space), in(strip + side * plan.strip_stride),
+          done(in + side * side * plan.in_stride),
+          buffer(done + side * side * plan.out_stride), activated(buffer + PIXELS * channels),
+          pixels(activated + plan.ahead * channels) {}
 
     Pixels pooled(long image, long top, long left, long channel) const {
         const long y = top / block.pool_mels, x = left / block.pool_frames;
@@ -239,8 +243,8 @@ template <long tile> struct Work {
     }
 
     // The 3x3 convolution's input for a band, with its margin; two rows of it are those of the band above.
-    void fill_strip(const float *image, long top) const {
-        const long kept = top == 0 ? 1 : 2;
+    void fill_strip(long image, long top) const {
+        const long kept = top == 0 ? 1 : 2, floats = width * channels;
         if (top == 0)
             clear(strip, plan.strip_stride);
         else
@@ -248,18 +252,19 @@ template <long tile> struct Work {
         for (long y = kept; y < side; y++) {
             const long row = top - 1 + y;
             float *to = strip + y * plan.strip_stride;
-            if (row < height)
-                pointwise(block, image + row * width * channels, width, buffer, to + channels);
-            else
+            if (row >= height)
                 clear(to, plan.strip_stride);
+            else if (plan.ahead)
+                move(to + channels, activated + (image * height + row) * floats, floats);
+            else
+                pointwise(block, x + (image * height + row) * floats, width, buffer, to + channels);
         }
     }
 
     void read_band(long band, long place) const {
         const long image = band / plan.down, top = band % plan.down * tile;
-        float *from = (float *)x + image * height * width * channels;
-        fill_strip(from, top);
-        const Pixels rows = {from + top * width * channels, width * channels, channels};
+        fill_strip(image, top);
+        const Pixels rows = {(float *)x + (image * height + top) * width * channels, width * channels, channels};
         pool(block, rows, smaller(tile, height - top), width, channels, pooled(image, top, 0, 0));
         for (long t = 0; t < plan.across; t++) {
             float *points = in + (place * plan.across + t) * channels;
@@ -285,9 +290,10 @@ template <long tile> struct Work {
         }
     }
 
-    void run(long images) const {
+    void run() const {
         clear(strip, side * plan.strip_stride);
         clear(means, images * growth);
+        pointwise(block, x, plan.ahead, buffer, activated);
         for (long first = 0; first < images * plan.down; first += plan.together) {
             const long n = smaller(plan.together, images * plan.down - first);
             for (long place = 0; place < n; place++) read_band(first + place, place);
@@ -299,8 +305,8 @@ template <long tile> struct Work {
 };
 
 // How many floats `dense_block` wants as its space.
-extern "C" long space_floats(const Block *block, long height, long width) {
-    return Plan(*block, height, width).space_floats(*block);
+extern "C" long space_floats(const Block *block, long images, long height, long width) {
+    return Plan(*block, images, height, width).space_floats(*block);
 }
 
 // A dense block without its gates.
@@ -310,9 +316,9 @@ extern "C" long space_floats(const Block *block, long height, long width) {
 extern "C" void dense_block(
     const Block *block, long images, long height, long width, const float *x, float *out, float *means, float *space) {
     if (block->tile == 2)
-        Work<2>(*block, height, width, x, out, means, space).run(images);
+        Work<2>(*block, images, height, width, x, out, means, space).run();
     else
-        Work<4>(*block, height, width, x, out, means, space).run(images);
+        Work<4>(*block, images, height, width, x, out, means, space).run();
 }
 
 // What is new times its gates, [images, growth].
