@@ -46,7 +46,8 @@ from benchmarks.report import Result, print_report  # noqa: E402
 from kernel_src.cpus import usable_cpus  # noqa: E402
 from kernel_src.events import EventLog  # noqa: E402
 from kernel_src.extractors import Extractor, ProcessExtractor, ThreadExtractor, started_extractors  # noqa: E402
-from kernel_src.frontend import CHUNK_FRAMES, mel_energies, pcen  # noqa: E402
+from kernel_src.frontend import mel_energies, pcen  # noqa: E402
+from kernel_src.frontend_numpy import CHUNK_FRAMES  # noqa: E402
 from kernel_src.long_signal import LongSignal  # noqa: E402
 from kernel_src.memory import memory_reader  # noqa: E402
 from kernel_src.store import SpectrogramStore  # noqa: E402

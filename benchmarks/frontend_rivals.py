@@ -19,7 +19,8 @@ from kernel_src.clips import ClipList
 from kernel_src.events import EventLog
 from kernel_src.extraction import SpectrogramSource
 from kernel_src.extractors import Extractor
-from kernel_src.frontend import CHUNK_FRAMES, FrontendConfig
+from kernel_src.frontend import FrontendConfig
+from kernel_src.frontend_numpy import CHUNK_FRAMES
 from kernel_src.memory import memory_reader
 from kernel_src.store import SpectrogramStore, StoreSettings
 

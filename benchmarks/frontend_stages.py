@@ -1,24 +1,20 @@
 """The stages of the frontend one after another on one thread: where the time goes."""
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import scipy.fft
+import numpy.typing as npt
 
 from benchmarks.frontend_rivals import AMPLE, SILVER, Rival, Times, in_turns
 from kernel_src.audio import read_waveform, trim_silence
 from kernel_src.events import EventLog
-from kernel_src.frontend import (
-    CHUNK_FRAMES,
-    hann_window,
-    mel_bank,
-    mel_energies,
-    pcen,
-    spectrogram,
-    steps,
-)
+from kernel_src.frontend import mel_energies, mel_transform, pcen, spectrogram, steps
+from kernel_src.frontend_native import NativeSteps, at, tables_of
+from kernel_src.frontend_source import CODE
 from kernel_src.memory import memory_reader
 from kernel_src.store import SpectrogramStore
 
@@ -31,28 +27,6 @@ def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
     scaled = [pcen(energy, SILVER) for energy in energies]
     rounded = [spectrogram(waveform, SILVER) for waveform in trimmed]
     blocks = [np.ascontiguousarray(values.T) for values in scaled]
-    frames = np.random.default_rng(0).standard_normal((CHUNK_FRAMES, SILVER.n_fft)).astype(np.float32)
-    n_frames = [energy.shape[1] for energy in energies]
-    buffer = np.empty((CHUNK_FRAMES, SILVER.n_fft), np.float32)
-    spectrum = np.ones((SILVER.n_fft // 2 + 1, CHUNK_FRAMES), np.complex64)  # ones, for it may be squared in place
-    sums = np.empty((CHUNK_FRAMES, SILVER.n_mels), np.float32)
-
-    def cut_and_window() -> None:
-        for waveform, count in zip(trimmed, n_frames, strict=True):
-            for first in range(0, count, CHUNK_FRAMES):
-                first_sample = first * SILVER.hop_samples - SILVER.n_fft // 2
-                out = buffer[: min(CHUNK_FRAMES, count - first)]
-                steps().cut(waveform, first_sample, SILVER.hop_samples, hann_window(SILVER.n_fft), out)
-
-    def transform() -> None:
-        for count in n_frames:
-            for first in range(0, count, CHUNK_FRAMES):
-                scipy.fft.rfft(frames[: min(CHUNK_FRAMES, count - first)].T, axis=0)
-
-    def power_and_mel() -> None:
-        for count in n_frames:
-            for _ in range(0, count, CHUNK_FRAMES):
-                steps().mel_sums(spectrum.view(np.float32), mel_bank(SILVER), SILVER.power, sums)
 
     def round_off() -> None:
         for block, result in zip(blocks, rounded, strict=True):
@@ -66,11 +40,45 @@ def stage_times(paths: Sequence[Path], rounds: int, tens_s: float) -> Times:
     stages = [
         Rival("decode", lambda: [read_waveform(path, SILVER.sample_rate_hz, None) for path in paths]),
         Rival("trim", lambda: [trim_silence(waveform, 60.0) for waveform in whole]),
-        Rival("cut and window", cut_and_window),
-        Rival("FFT", transform),
-        Rival("power and mel", power_and_mel),
+        *mel_stages(trimmed, [energy.shape[1] for energy in energies]),
         Rival("PCEN", lambda: [pcen(energy, SILVER) for energy in energies]),
         Rival("rounding", round_off),
         Rival("store", put),
     ]
     return in_turns(stages, rounds, tens_s)
+
+
+def mel_stages(waveforms: Sequence[npt.NDArray[np.float32]], n_frames: Sequence[int]) -> list[Rival]:
+    """What lies between a waveform and its mel energies: each step of the C++ alone, or all that numpy does."""
+    if not isinstance(steps(), NativeSteps):
+        return [Rival("mel energies", lambda: [mel_energies(waveform, SILVER) for waveform in waveforms])]
+    library, lanes, transform = CODE.library(), CODE.library().lanes(), mel_transform(SILVER)
+    tables = tables_of(transform)
+    assert tables is not None
+    n_fft, half, count_mels, count_frames = map(ctypes.c_long, (SILVER.n_fft, SILVER.n_fft // 2, SILVER.n_mels, lanes))
+    values, others = np.zeros((2, SILVER.n_fft, lanes), np.float32)  # zeros stay zeros, however often transformed
+    energies = np.empty((lanes, SILVER.n_mels), np.float32)
+
+    def cut() -> None:
+        for waveform, count in zip(waveforms, n_frames, strict=True):
+            samples = at(waveform), ctypes.c_long(len(waveform))
+            for first in range(0, count, lanes):
+                starts = map(ctypes.c_long, (first * SILVER.hop_samples - SILVER.n_fft // 2, SILVER.hop_samples))
+                library.cut(*samples, *starts, at(transform.window), n_fft, at(values))
+
+    def as_often(function: Callable[..., object], *arguments: Any) -> Callable[[], None]:
+        def run() -> None:
+            pointers = [at(argument) if isinstance(argument, np.ndarray) else argument for argument in arguments]
+            for _ in range(sum(-(-count // lanes) for count in n_frames)):
+                function(*pointers)
+
+        return run
+
+    transform_arguments = values, others, half, tables.radices, tables.turns
+    filters = tables.starts, tables.bins, tables.weights
+    return [
+        Rival("cut and window", cut),
+        Rival("transform", as_often(library.transform, *transform_arguments)),
+        Rival("powers", as_often(library.powers, others, half, tables.half_turns, values)),
+        Rival("mel sums", as_often(library.mel_sums, values, *filters, count_mels, count_frames, energies)),
+    ]

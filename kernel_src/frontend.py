@@ -2,7 +2,7 @@
 
 Equal to librosa's `melspectrogram` followed by `pcen` or `power_to_db` within 1e-4 (a test compares them), but made for
 little memory: frames are cut, transformed and summed into mel bands a few at a time, so that the buffers stay in the
-processor's cache. The steps around scipy's transform are C++ where there is a compiler, else numpy's.
+processor's cache. The steps are C++ where there is a compiler, else numpy's and scipy's.
 """
 
 import hashlib
@@ -13,20 +13,15 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 import scipy.sparse
 
 from kernel_src.frontend_native import NativeSteps
-from kernel_src.frontend_numpy import SMALLEST_POWER, NumpySteps, PcenNumbers, Steps
+from kernel_src.frontend_numpy import SMALLEST_POWER, MelTransform, NumpySteps, PcenNumbers, Steps
 from kernel_src.mel_filters import mel_filters
 from kernel_src.native_code import NativeCodeError
 
 Float32 = npt.NDArray[np.float32]
 Spectrogram = npt.NDArray[np.float16]
-
-CHUNK_FRAMES = 32
-"""Frames that are transformed at a time: enough that few calls are made, and so few that signal and spectrum, 0.7 MB
-each for frames of 5,120 samples, stay in a cache that is not shared with much else."""
 
 BLOCK_FRAMES = 256
 """Frames that are scaled at a time, once their mel energies are there: 256 frames of 256 mels are 0.3 MB."""
@@ -137,22 +132,17 @@ def count_frames(n_samples: int, config: FrontendConfig) -> int:
 
 
 def _energies_of_block(waveform: Float32, config: FrontendConfig, first_frame: int, n_frames: int) -> Float32:
-    """Mel energies of some frames, [n_frames, mels] float32.
-
-    A chunk is laid out [bins, frames] from the transform on, which costs the transform nothing: so each of the few
-    mel weights meets a row of neighbours in memory.
-    """
-    bank, window = mel_bank(config), hann_window(config.n_fft)
+    """Mel energies of some frames, [n_frames, mels] float32."""
     energies = np.empty((n_frames, config.n_mels), np.float32)
-    buffer = np.empty((CHUNK_FRAMES, config.n_fft), np.float32)
-    for start in range(0, n_frames, CHUNK_FRAMES):
-        chunk = energies[start : start + CHUNK_FRAMES]
-        windowed = buffer[: len(chunk)]
-        first_sample = (first_frame + start) * config.hop_samples - config.n_fft // 2
-        steps().cut(waveform, first_sample, config.hop_samples, window, windowed)
-        spectrum = scipy.fft.rfft(windowed.T, axis=0, overwrite_x=True)
-        steps().mel_sums(spectrum.view(np.float32), bank, config.power, chunk)
+    first_sample = first_frame * config.hop_samples - config.n_fft // 2
+    steps().mel_energies(waveform, first_sample, mel_transform(config), energies)
     return energies
+
+
+@lru_cache
+def mel_transform(config: FrontendConfig) -> MelTransform:
+    """What the steps need for mel energies."""
+    return MelTransform(config.hop_samples, _hann_window(config.n_fft), mel_bank(config), config.power)
 
 
 def pcen(energies: Float32, config: FrontendConfig) -> Float32:
@@ -201,7 +191,6 @@ def mel_bank(config: FrontendConfig) -> scipy.sparse.csr_array:
     return mel_filters(config.sample_rate_hz, config.n_fft, config.n_mels, config.fmin_hz, config.fmax_hz)
 
 
-@lru_cache
-def hann_window(n_fft: int) -> Float32:
+def _hann_window(n_fft: int) -> Float32:
     """[n_fft] the periodic Hann window."""
     return np.hanning(n_fft + 1)[:-1].astype(np.float32)

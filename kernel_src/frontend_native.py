@@ -1,16 +1,26 @@
-"""The frontend's steps beside the transform in C++ of our own: each is one pass where numpy makes several."""
+"""The frontend's steps in C++ of our own: from a waveform to mel energies, and scalings, each in one pass.
+
+The transform is Stockham's, of as many frames side by side as the processor has floats in a vector: such a transform
+needs no numbers but its own, and its arrays stay in the cache.
+"""
 
 import ctypes
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
-from kernel_src.frontend_numpy import Float16, Float32, NumpySteps, PcenNumbers
+from kernel_src.frontend_numpy import Float16, Float32, MelTransform, NumpySteps, PcenNumbers
 from kernel_src.frontend_source import CODE
 from kernel_src.native_code import NativeCode
 
 Array = npt.NDArray[np.generic]
+Int32 = npt.NDArray[np.int32]
+Complex64 = npt.NDArray[np.complex64]
+
+RADICES = (4, 2, 3, 5)
+"""The transform's steps; all other lengths are scipy's work. Steps of 8 took twice as long, for want of registers."""
 
 
 class NativeSteps:
@@ -27,46 +37,92 @@ class NativeSteps:
         self._library = code.library()
         self._lanes = self._library.lanes()
         self._numpy = NumpySteps()
-        self._filters: tuple[scipy.sparse.csr_array | None, tuple[Array, ...], tuple[object, ...]] = (None, (), ())
 
-    def cut(self, waveform: Float32, first_sample: int, hop_samples: int, window: Float32, out: Float32) -> None:
-        """See `Steps`."""
+    def mel_energies(self, waveform: Float32, first_sample: int, transform: MelTransform, out: Float32) -> None:
+        """See `Steps`; frames whose length has other prime factors than 2, 3 and 5, or is odd, are scipy's work."""
+        tables = tables_of(transform)
+        if tables is None:
+            return self._numpy.mel_energies(waveform, first_sample, transform, out)
         waveform = np.ascontiguousarray(waveform, np.float32)
-        samples = (_long(len(waveform)), _long(first_sample), _long(hop_samples))
-        self._library.cut(_at(waveform), *samples, _at(window), _long(len(window)), _long(len(out)), _at(out))
-
-    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
-        """See `Steps`; magnitudes, which few frontends have, are numpy's work, and so are odd ends of clips."""
-        if power == 2 and parts.shape[1] % self._lanes == 0:
-            parts = np.ascontiguousarray(parts)
-            self._library.mel_sums(_at(parts), _long(len(out)), *self._filters_of(bank), _at(out))
-        else:
-            self._numpy.mel_sums(parts, bank, power, out)
-
-    def _filters_of(self, bank: scipy.sparse.csr_array) -> tuple[object, ...]:
-        """The bank as the library reads it; mostly it is the one that was asked for last."""
-        last, arrays, arguments = self._filters
-        if last is not bank:
-            indices = (np.ascontiguousarray(array, np.int32) for array in (bank.indptr, bank.indices))
-            arrays = (*indices, np.ascontiguousarray(bank.data, np.float32))
-            arguments = (*map(_at, arrays), _long(bank.shape[0]))
-            self._filters = bank, arrays, arguments
-        return arguments
+        n_fft = len(transform.window)
+        samples = map(_long, (len(waveform), first_sample, transform.hop_samples))
+        work = np.empty((n_fft * 5 // 2 + 3) * self._lanes, np.float32)
+        self._library.mel_energies(
+            *(at(waveform), *samples, at(transform.window), _long(n_fft)),
+            *map(at, (tables.radices, tables.turns, tables.half_turns, tables.starts, tables.bins, tables.weights)),
+            *(_long(out.shape[1]), ctypes.c_float(transform.power), at(work), _long(len(out)), at(out)),
+        )
+        return None
 
     def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
         """See `Steps`."""
-        self._library.pcen(_at(energies), _at(smoothed), *map(_long, energies.shape), *map(ctypes.c_float, numbers))
+        self._library.pcen(at(energies), at(smoothed), *map(_long, energies.shape), *map(ctypes.c_float, numbers))
 
     def decibels(self, energies: Float32) -> None:
         """See `Steps`."""
-        self._library.decibels(_at(energies), _long(energies.size))
+        self._library.decibels(at(energies), _long(energies.size))
 
     def round_to(self, block: Float32, out: Float16) -> None:
         """See `Steps`."""
-        self._library.round_to(_at(block), *map(_long, block.shape), _at(out), _long(out.strides[0] // out.itemsize))
+        self._library.round_to(at(block), *map(_long, block.shape), at(out), _long(out.strides[0] // out.itemsize))
 
 
-def _at(array: Array) -> ctypes.c_void_p:
+@dataclass(frozen=True)
+class Tables:
+    """A transform as the library reads it."""
+
+    radices: Int32
+    """Of the transform's steps, and a 0."""
+    turns: Complex64
+    """Factors of each step after the other, [count, radix - 1] each."""
+    half_turns: Complex64
+    """[n_fft // 4 + 1] factors that make the spectrum of real values of one of half as many complex ones."""
+    starts: Int32
+    """[mels + 1] where a filter's weights begin."""
+    bins: Int32
+    """[starts[mels]] what is weighed."""
+    weights: Float32
+    """[starts[mels]]"""
+
+
+@lru_cache
+def tables_of(transform: MelTransform) -> Tables | None:
+    """The tables; None where the transform cannot be made of the steps that there are."""
+    half, odd = divmod(len(transform.window), 2)
+    radices = _radices_of(half)
+    if odd or radices is None:
+        return None
+    turns, points = [np.empty(0)], half
+    for radix in radices:
+        turns.append(np.outer(np.arange(points // radix), np.arange(1, radix)).ravel() / points)
+        points //= radix
+    bank = transform.bank
+    return Tables(
+        np.array([*radices, 0], np.int32),
+        _turned(np.concatenate(turns)),
+        _turned(np.arange(half // 2 + 1) / len(transform.window)),
+        np.ascontiguousarray(bank.indptr, np.int32),
+        np.ascontiguousarray(bank.indices, np.int32),
+        np.ascontiguousarray(bank.data, np.float32),
+    )
+
+
+def _radices_of(points: int) -> list[int] | None:
+    radices = []
+    for radix in RADICES:
+        while points > 1 and points % radix == 0:
+            radices.append(radix)
+            points //= radix
+    return radices if points == 1 else None
+
+
+def _turned(turns: npt.NDArray[np.float64]) -> Complex64:
+    factors: Complex64 = np.exp(-2j * np.pi * turns).astype(np.complex64)
+    return factors
+
+
+def at(array: Array) -> ctypes.c_void_p:
+    """Where an array begins; it has to be kept while that is in use."""
     return ctypes.c_void_p(array.ctypes.data)
 
 

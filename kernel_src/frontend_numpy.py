@@ -1,15 +1,35 @@
-"""The frontend's steps beside the transform, in numpy and scipy: what every machine has."""
+"""The frontend's steps in numpy and scipy: what every machine has."""
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 import scipy.sparse
 
 Float32 = npt.NDArray[np.float32]
 Float16 = npt.NDArray[np.float16]
 
 SMALLEST_POWER = 1e-10  # librosa.power_to_db's `amin`
+
+CHUNK_FRAMES = 32
+"""Frames that are transformed at a time: enough that few calls are made, and so few that signal and spectrum, 0.7 MB
+each for frames of 5,120 samples, stay in a cache that is not shared with much else."""
+
+
+@dataclass(frozen=True, eq=False)
+class MelTransform:
+    """What mel energies are computed with."""
+
+    hop_samples: int
+    """From one frame to the next."""
+    window: Float32
+    """[n_fft]"""
+    bank: scipy.sparse.csr_array
+    """[mels, bins] the filters."""
+    power: float
+    """2 for sums of powers, 1 for sums of magnitudes."""
 
 
 class PcenNumbers(NamedTuple):
@@ -26,24 +46,13 @@ class PcenNumbers(NamedTuple):
 class Steps(Protocol):
     """The steps; all of them write to arrays that they are given."""
 
-    def cut(self, waveform: Float32, first_sample: int, hop_samples: int, window: Float32, out: Float32) -> None:
-        """Overlapping frames under a window, with zeros beyond the waveform's ends.
+    def mel_energies(self, waveform: Float32, first_sample: int, transform: MelTransform, out: Float32) -> None:
+        """Mel energies of frames, with zeros beyond the waveform's ends.
 
         Args:
             waveform: [samples]
             first_sample: of the first frame; may be negative.
-            hop_samples: from one frame to the next.
-            window: [n_fft]
-            out: [frames, n_fft]
-        """
-
-    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
-        """Spectra to mel energies.
-
-        Args:
-            parts: [bins, frames * 2] real and imaginary parts in turn, which may be overwritten.
-            bank: [mels, bins] the filters.
-            power: 2 for sums of powers, 1 for sums of magnitudes.
+            transform: what they are computed with.
             out: [frames, mels]
         """
 
@@ -66,28 +75,19 @@ class Steps(Protocol):
 class NumpySteps:
     """The steps in numpy and scipy."""
 
-    def cut(self, waveform: Float32, first_sample: int, hop_samples: int, window: Float32, out: Float32) -> None:
-        """See `Steps`."""
-        count, n_fft = out.shape
-        total = (count - 1) * hop_samples + n_fft
-        part = waveform[max(0, first_sample) : max(0, first_sample + total)]
-        if len(part) < total:
-            left = min(total, max(0, -first_sample))
-            part = np.pad(part, (left, total - left - len(part)))
-        # As numpy's sliding_window_view with a step, which takes 10 us a call instead of one.
-        strides = hop_samples * part.itemsize, part.itemsize
-        frames: Float32 = np.ndarray((count, n_fft), np.float32, np.ascontiguousarray(part), strides=strides)
-        np.multiply(frames, window, out=out)
+    def mel_energies(self, waveform: Float32, first_sample: int, transform: MelTransform, out: Float32) -> None:
+        """See `Steps`.
 
-    def mel_sums(self, parts: Float32, bank: scipy.sparse.csr_array, power: float, out: Float32) -> None:
-        """See `Steps`."""
-        np.square(parts, out=parts)
-        if power == 2:  # both parts go through the filters: there are fewer sums over bands to add up than bins
-            sums = bank @ parts
-            np.add(sums[:, ::2], sums[:, 1::2], out=out.T)
-        else:
-            magnitudes = parts[:, ::2] + parts[:, 1::2]
-            out.T[:] = bank @ np.power(magnitudes, power / 2, out=magnitudes)
+        A chunk is laid out [bins, frames] from the transform on, which costs the transform nothing: so each of the few
+        mel weights meets a row of neighbours in memory.
+        """
+        buffer = np.empty((CHUNK_FRAMES, len(transform.window)), np.float32)
+        for start in range(0, len(out), CHUNK_FRAMES):
+            chunk = out[start : start + CHUNK_FRAMES]
+            windowed = buffer[: len(chunk)]
+            _cut(waveform, first_sample + start * transform.hop_samples, transform, windowed)
+            spectrum = scipy.fft.rfft(windowed.T, axis=0, overwrite_x=True)
+            _sum_bands(spectrum.view(np.float32), transform, chunk)
 
     def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
         """See `Steps`."""
@@ -109,6 +109,31 @@ class NumpySteps:
     def round_to(self, block: Float32, out: Float16) -> None:
         """See `Steps`."""
         out[:] = block.T
+
+
+def _cut(waveform: Float32, first_sample: int, transform: MelTransform, out: Float32) -> None:
+    """Overlapping frames under a window, [frames, n_fft]."""
+    count, n_fft = out.shape
+    total = (count - 1) * transform.hop_samples + n_fft
+    part = waveform[max(0, first_sample) : max(0, first_sample + total)]
+    if len(part) < total:
+        left = min(total, max(0, -first_sample))
+        part = np.pad(part, (left, total - left - len(part)))
+    # As numpy's sliding_window_view with a step, which takes 10 us a call instead of one.
+    strides = transform.hop_samples * part.itemsize, part.itemsize
+    frames: Float32 = np.ndarray((count, n_fft), np.float32, np.ascontiguousarray(part), strides=strides)
+    np.multiply(frames, transform.window, out=out)
+
+
+def _sum_bands(parts: Float32, transform: MelTransform, out: Float32) -> None:
+    """[bins, frames * 2] real and imaginary parts in turn, which are overwritten, to mel energies [frames, mels]."""
+    np.square(parts, out=parts)
+    if transform.power == 2:  # both parts go through the filters: there are fewer sums over bands to add up than bins
+        sums = transform.bank @ parts
+        np.add(sums[:, ::2], sums[:, 1::2], out=out.T)
+    else:
+        magnitudes = parts[:, ::2] + parts[:, 1::2]
+        out.T[:] = transform.bank @ np.power(magnitudes, transform.power / 2, out=magnitudes)
 
 
 def _smooth(energies: Float32, before: Float32, share: float) -> Float32:

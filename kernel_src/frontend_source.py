@@ -1,8 +1,9 @@
-"""The C++ code of the frontend's steps: see `frontend_native`."""
+"""The C++ code of the frontend's steps: see `frontend_native`. Here is that of the scalings."""
 
+from kernel_src.mel_source import MEL_ENERGIES
 from kernel_src.native_code import NativeCode
 
-SOURCE = """
+SCALINGS = """
 // Polynomials, the lowest power first: log2(1 + x) / x for 1 + x from the root of 1/2 to the root of 2, and 2^x for x
 // from -1/2 to 1/2, interpolated at Chebyshev's points. A test computes them anew.
 constexpr float LOG2[] = {
@@ -69,57 +70,6 @@ INLINE void store_some(float *to, vec values, long count) {
     __builtin_memcpy(to, &values, count * sizeof(float));
 }
 
-// Frames of a waveform under a window, with zeros beyond its ends.
-extern "C" void cut(const float *waveform, long samples, long first, long hop, const float *window, long n_fft,
-                    long frames, float *out) {
-    for (long frame = 0; frame < frames; frame++, first += hop, out += n_fft) {
-        const long inside = smaller(n_fft, larger_of(0, -first));
-        const long end = larger_of(inside, smaller(n_fft, samples - first));
-        clear(out, inside);
-        long i = inside;
-        for (; i + LANES <= end; i += LANES) store(out + i, load(waveform + first + i) * load(window + i));
-        for (; i < end; i++) out[i] = waveform[first + i] * window[i];
-        clear(out + end, n_fft - end);
-    }
-}
-
-template <long vectors>
-static void sum_bins(const float *spectrum, const float *weights, long bins, long stride, float *sums) {
-    vec total[vectors] = {};
-    for (long bin = 0; bin < bins; bin++)
-#pragma GCC unroll 4
-        for (long v = 0; v < vectors; v++) {
-            const vec part = load(spectrum + bin * stride + v * LANES);
-            total[v] += weights[bin] * (part * part);
-        }
-#pragma GCC unroll 4
-    for (long v = 0; v < vectors; v++) store(sums + v * LANES, total[v]);
-}
-
-// Power spectra times the mel filters, sparse rows without gaps.
-//   spectrum  [bins, frames] real and imaginary parts in turns, with frames a multiple of LANES / 2
-//   starts    [mels + 1] where a filter's weights begin; bins, weights [starts[mels]]
-//   out       [frames, mels]
-extern "C" void mel_sums(const float *spectrum, long frames, const int *starts, const int *bins, const float *weights,
-                         long mels, float *out) {
-    const long stride = 2 * frames;
-    float sums[4 * LANES];
-    for (long mel = 0; mel < mels; mel++) {
-        const long first = starts[mel], count = starts[mel + 1] - first;
-        for (long part = 0; part < stride; part += 4 * LANES) {
-            const long floats = smaller(4 * LANES, stride - part);
-            const float *from = spectrum + (count ? bins[first] : 0) * stride + part;
-            switch (floats / LANES) {
-            case 4: sum_bins<4>(from, weights + first, count, stride, sums); break;
-            case 3: sum_bins<3>(from, weights + first, count, stride, sums); break;
-            case 2: sum_bins<2>(from, weights + first, count, stride, sums); break;
-            default: sum_bins<1>(from, weights + first, count, stride, sums);
-            }
-            for (long i = 0; i < floats; i += 2) out[(part + i) / 2 * mels + mel] = sums[i] + sums[i + 1];
-        }
-    }
-}
-
 extern "C" void pcen(float *energies, float *smoothed, long frames, long mels, float share, float eps, float gain,
                      float bias, float power) {
     const vec silence = raised(all(bias), power);
@@ -153,4 +103,5 @@ extern "C" void round_to(const float *block, long frames, long mels, unsigned sh
 }
 """
 
+SOURCE = SCALINGS + MEL_ENERGIES
 CODE = NativeCode(SOURCE)

@@ -1,7 +1,7 @@
 """Our own C++ code: compiled for the machine's processor when a run starts, for Kaggle's image has a compiler.
 
-Two inner loops are worth it, where torch and numpy have no operation that does all of the work while its numbers are in
-the cache. Whoever uses them goes on without where they cannot be had.
+The network's blocks and the frontend are worth it, where torch, numpy and scipy have no operation that does all of the
+work while its numbers are in the cache. Whoever uses them goes on without where they cannot be had.
 """
 
 import ctypes

@@ -40,6 +40,7 @@ BEFORE_TORCH = (
     "last_resort",
     "limits",
     "manifest",
+    "mel_source",
     "native_code",
     "overrides",
     "submission",

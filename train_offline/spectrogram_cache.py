@@ -12,7 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kernel_src import audio, frontend, frontend_native, frontend_numpy, frontend_source, mel_filters, native_code
+from kernel_src import (
+    audio,
+    frontend,
+    frontend_native,
+    frontend_numpy,
+    frontend_source,
+    mel_filters,
+    mel_source,
+    native_code,
+)
 from kernel_src.errors import ClipError, KernelError
 from kernel_src.frontend import FrontendConfig
 from train_offline.dataset import Split
@@ -20,7 +29,16 @@ from train_offline.spectrogram_table import SpectrogramTable
 
 Spectrogram = npt.NDArray[np.float16]
 
-WHAT_COMPUTES = (audio, frontend, frontend_native, frontend_numpy, frontend_source, mel_filters, native_code)
+WHAT_COMPUTES = (
+    audio,
+    frontend,
+    frontend_native,
+    frontend_numpy,
+    frontend_source,
+    mel_filters,
+    mel_source,
+    native_code,
+)
 """The modules that decide what a spectrogram is."""
 
 FRAMES_NAME = "frames.f16"

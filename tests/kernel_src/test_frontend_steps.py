@@ -1,4 +1,4 @@
-"""The frontend's steps in C++ are numpy's."""
+"""The frontend's steps in C++ and in numpy do the same."""
 
 import re
 from collections.abc import Callable
@@ -15,14 +15,16 @@ from numpy.polynomial import Chebyshev, Polynomial
 
 from kernel_src import frontend
 from kernel_src.frontend_native import NativeSteps
-from kernel_src.frontend_numpy import NumpySteps, PcenNumbers
+from kernel_src.frontend_numpy import MelTransform, NumpySteps, PcenNumbers
 from kernel_src.frontend_source import SOURCE
 from kernel_src.native_code import NativeCode
 
 pytestmark = pytest.mark.usefixtures("a_compiler")
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 SILVERS = PcenNumbers(share=0.04, eps=1e-9, gain=0.6, bias=0.1, power=0.2)
+BEYOND = 3000  # samples: more than any frame here is away from a clip
 LANES = st.sampled_from([8, 16])
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 CODES = {lanes: NativeCode(SOURCE, {"LANE_COUNT": lanes}) for lanes in (8, 16)}
@@ -39,42 +41,67 @@ def random_energies(shape: tuple[int, int], seed: int) -> Float32:
     return energies.astype(np.float32)
 
 
-@given(lanes=LANES, frames=st.integers(1, 40), mels=st.integers(1, 20), seed=st.integers(0, 99))
-def test_mel_sums_are_numpys_whatever_the_filters(lanes: int, frames: int, mels: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    parts = rng.standard_normal((50, 2 * frames)).astype(np.float32)
-    filters = np.zeros((mels, 50), np.float32)
+def some_filters(mels: int, n_fft: int, rng: np.random.Generator) -> scipy.sparse.csr_array:
+    """Rows without gaps, some of them empty."""
+    filters = np.zeros((mels, n_fft // 2 + 1), np.float32)
     for row in filters:
-        first, count = rng.integers(0, 50), rng.integers(0, 20)
+        first, count = rng.integers(0, len(row)), rng.integers(0, 20)
         row[first : first + count] = 1 + rng.random(len(row[first : first + count]))
-    bank = scipy.sparse.csr_array(filters)
-    for power in (2.0, 1.0):
-        mine, numpys = np.empty((2, frames, mels), np.float32)
-        native(lanes).mel_sums(parts.copy(), bank, power, mine)
-        NumpySteps().mel_sums(parts.copy(), bank, power, numpys)
-        np.testing.assert_allclose(mine, numpys, rtol=1e-5)
+    return scipy.sparse.csr_array(filters)
+
+
+def exact_mel_energies(waveform: Float32, first_sample: int, transform: MelTransform, frames: int) -> Float64:
+    n_fft = len(transform.window)
+    padded = np.pad(waveform.astype(np.float64), BEYOND)
+    starts = BEYOND + first_sample + transform.hop_samples * np.arange(frames)
+    cut = np.stack([padded[start : start + n_fft] for start in starts]) * transform.window
+    energies: Float64 = np.abs(np.fft.rfft(cut)) ** transform.power @ transform.bank.toarray().T
+    return energies
 
 
 @given(
     lanes=LANES,
-    samples=st.integers(1, 200),
-    first_sample=st.integers(-150, 250),
+    samples=st.integers(1, 300),
+    first_sample=st.integers(-300, 350),
     hop_samples=st.integers(1, 50),
-    n_fft=st.integers(1, 100),
-    frames=st.integers(1, 5),
+    n_fft=st.integers(1, 150),
+    frames=st.integers(1, 40),
+    power=st.sampled_from([2.0, 1.0, 1.5]),
+    seed=st.integers(0, 99),
 )
-def test_frames_are_cut_as_numpy_does_it_beyond_both_ends(
-    lanes: int, samples: int, first_sample: int, hop_samples: int, *, n_fft: int, frames: int
+def test_mel_energies_are_exact_ones_beyond_both_ends_of_a_clip_whatever_the_transform(
+    lanes: int, samples: int, first_sample: int, hop_samples: int, *, n_fft: int, frames: int, power: float, seed: int
 ) -> None:
-    rng = np.random.default_rng(samples)
+    rng = np.random.default_rng(seed)
     waveform, window = (rng.standard_normal(count).astype(np.float32) for count in (samples, n_fft))
-    padded = np.pad(waveform, 600)
-    starts = 600 + first_sample + hop_samples * np.arange(frames)
-    expected = [padded[start : start + n_fft] * window for start in starts]
+    transform = MelTransform(hop_samples, window, some_filters(10, n_fft, rng), power)
+    exact = exact_mel_energies(waveform, first_sample, transform, frames)
     for steps in (native(lanes), NumpySteps()):
-        out = np.full((frames, n_fft), np.nan, np.float32)
-        steps.cut(waveform, first_sample, hop_samples, window, out)
-        np.testing.assert_array_equal(out, expected)
+        out = np.full((frames, 10), np.nan, np.float32)
+        steps.mel_energies(waveform, first_sample, transform, out)
+        np.testing.assert_allclose(out, exact, rtol=1e-4, atol=1e-5 * max(1, exact.max()))
+
+
+@pytest.mark.parametrize("n_fft", [2, 64, 1024, 1536, 2000, 2048, 3750, 4096, 5120])
+@pytest.mark.parametrize("lanes", [8, 16])
+def test_transforms_of_usual_lengths_are_in_cpp(lanes: int, n_fft: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NumpySteps, "mel_energies", None)  # whose work is that of other lengths
+    rng = np.random.default_rng(n_fft)
+    waveform, window = (rng.standard_normal(count).astype(np.float32) for count in (3 * n_fft, n_fft))
+    transform = MelTransform(n_fft // 2, window, some_filters(10, n_fft, rng), 2.0)
+    out = np.empty((7, 10), np.float32)
+    native(lanes).mel_energies(waveform, -(n_fft // 2), transform, out)
+    exact = exact_mel_energies(waveform, -(n_fft // 2), transform, len(out))
+    np.testing.assert_allclose(out, exact, rtol=1e-5, atol=1e-7 * exact.max())
+
+
+def test_samples_that_are_no_numbers_spoil_only_the_frames_that_they_are_in() -> None:
+    waveform, window = np.ones((2, 256), np.float32)
+    waveform[100] = np.nan
+    transform = MelTransform(32, window[:64], scipy.sparse.csr_array(np.ones((3, 33), np.float32)), 2.0)
+    out = np.empty((7, 3), np.float32)
+    native(8).mel_energies(waveform, 0, transform, out)
+    assert np.isnan(out).all(axis=1).tolist() == [False, False, True, True, False, False, False]
 
 
 @given(lanes=LANES, shape=SHAPES, seed=st.integers(0, 99))
