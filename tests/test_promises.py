@@ -206,7 +206,11 @@ def test_decoders_that_hang_cost_their_own_clips(kernel: Kernel) -> None:
 
 def extracting(kernel: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that work for the kernel: each has one above it that forks it anew."""
-    return [worker for keeper in psutil.Process(kernel.pid).children() for worker in keeper.children()]
+    workers = []
+    for keeper in psutil.Process(kernel.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a compiler that has just ended
+            workers += keeper.children()
+    return workers
 
 
 def has_open(process: psutil.Process, path: Path) -> bool:
