@@ -42,7 +42,8 @@ class NativeSteps:
         """See `Steps`; frames whose length has other prime factors than 2, 3 and 5, or is odd, are scipy's work."""
         tables = tables_of(transform)
         if tables is None:
-            return self._numpy.mel_energies(waveform, first_sample, transform, out)
+            self._numpy.mel_energies(waveform, first_sample, transform, out)
+            return
         waveform = np.ascontiguousarray(waveform, np.float32)
         n_fft = len(transform.window)
         samples = map(_long, (len(waveform), first_sample, transform.hop_samples))
@@ -52,7 +53,6 @@ class NativeSteps:
             *map(at, (tables.radices, tables.turns, tables.half_turns, tables.starts, tables.bins, tables.weights)),
             *(_long(out.shape[1]), ctypes.c_float(transform.power), at(work), _long(len(out)), at(out)),
         )
-        return None
 
     def pcen(self, energies: Float32, smoothed: Float32, numbers: PcenNumbers) -> None:
         """See `Steps`."""

@@ -137,7 +137,7 @@ extern "C" void powers(const vec *transformed, long half, const float *half_turn
     }
 }
 
-// [frames, mels] sums of [bins] values, by filters that are sparse rows without gaps.
+// [frames, mels] sums of [bins] values, by filters that are sparse rows.
 //   starts         [mels + 1] where a filter's weights begin
 //   bins, weights  [starts[mels]]
 extern "C" void mel_sums(const vec *values, const int *starts, const int *bins, const float *weights, long mels,
