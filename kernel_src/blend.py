@@ -42,8 +42,8 @@ class Blend:
             probabilities: [clips, labels]; a clip whose values are not all finite is left as it was.
         """
         rows, values = np.asarray(clips, np.intp), probabilities
-        finite = np.isfinite(values).all(axis=1)
-        if not finite.all():
+        if not np.isfinite(values).all():
+            finite = np.isfinite(values).all(axis=1)
             rows, values = rows[finite], values[finite]
         with self._lock:
             self._sums[rows] += values

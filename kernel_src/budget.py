@@ -54,6 +54,8 @@ class TimeBudget:
         self.stall_s = min(stall_s, STALL_SHARE * limit_s)
         self.elapsed_s = elapsed_s
         self._writes_s: list[float] = []
+        self.write_s = self._time_for_a_write_s()
+        """Seconds that are left for one write: twice the second dearest of late, for one stall is not believed."""
 
     @classmethod
     def of_this_process(cls, limit_s: float, stall_s: float) -> "TimeBudget":
@@ -64,15 +66,14 @@ class TimeBudget:
     def note_write(self, cost_s: float) -> None:
         """Remembers what a write of the submission cost."""
         self._writes_s = [*self._writes_s[1 - WRITES_REMEMBERED :], cost_s]
+        self.write_s = self._time_for_a_write_s()
 
     @property
     def last_write_s(self) -> float:
         """Seconds that the newest write took; 0 before the first."""
         return self._writes_s[-1] if self._writes_s else 0.0
 
-    @property
-    def write_s(self) -> float:
-        """Seconds that are left for one write: twice the second dearest of late, for one stall is not believed."""
+    def _time_for_a_write_s(self) -> float:
         longest_s = self.limit_s * WRITE_SHARE
         return min(longest_s, 2 * max(LEAST_WRITE_S, _second_highest(self._writes_s)))
 

@@ -83,7 +83,7 @@ class PassLoop:
         settings: PassSettings,
     ) -> None:
         self._members = members
-        self._columns = list(columns)
+        self._columns = np.asarray(columns, np.intp)
         self._runner = runner
         self._is_ready = is_ready
         self._wait = wait
@@ -168,9 +168,9 @@ class PassLoop:
         """Takes in what a batch has brought."""
         if result.probabilities is not None:
             self._blend.add(result.clips, result.probabilities[:, self._columns])
-            config, clips = self._members[member].config, list(result.clips)
-            self.views[member, clips] = [len(windows(n, config.crop_frames, config.n_mels)) for n in result.frames]
-            self.looks[member, clips] += 1
+            config, rows = self._members[member].config, np.asarray(result.clips, np.intp)
+            self.views[member][rows] = [len(windows(n, config.crop_frames, config.n_mels)) for n in result.frames]
+            self.looks[member][rows] += 1
         for clip in result.unusable:
             self.views[:, clip] = self.looks[:, clip]
         frontend = self._members[member].frontend

@@ -31,7 +31,9 @@ from kernel_src.writer import LAST_WRITE_WAIT_S, SubmissionWriter, WritingSchedu
 PRIORS = (0.2, 0.3, 0.1)
 FRONTEND = FrontendConfig(n_mels=4)
 CROP_FRAMES = 4
+LONGEST_FRAMES = 60
 """Clips have 1 to 60 frames, so that they have 1 to 16 views."""
+SPECTROGRAMS = {length: np.zeros((4, length), np.float16) for length in range(1, LONGEST_FRAMES + 1)}
 
 
 class GoneError(BaseException):
@@ -93,8 +95,7 @@ class Day:
         self.reserve_s = 0.0
         self._writing = False
         self._rng = np.random.default_rng(schedule.n_clips)
-        self._lengths = self._rng.integers(1, 61, schedule.n_clips)
-        self._spectrograms = {length: np.zeros((4, length), np.float16) for length in range(1, 61)}
+        self._lengths = self._rng.integers(1, LONGEST_FRAMES + 1, schedule.n_clips)
         self.loop = self._make_loop()
         self._remember_looks()
 
@@ -180,7 +181,7 @@ class Day:
             self._idle(patience_s)
             raise NotReadyError(str(clip))
         self._idle(max(0.0, self._ready_at_s(clip) - self.now_s))
-        return self._spectrograms[int(self._lengths[clip])]
+        return SPECTROGRAMS[int(self._lengths[clip])]
 
     def _ready_at_s(self, clip: int) -> float:
         return math.inf if clip in self.schedule.hanging_clips else (clip + 1) * self.schedule.extraction_s

@@ -54,13 +54,10 @@ def test_no_day_makes_a_run_late_or_costs_a_clip_its_row(schedule: Schedule) -> 
 
 def slow_blend(day: Day) -> list[list[float]]:
     """The mean of what was said of each clip, by the book."""
-    rows = []
-    for looks in day.said.values():
-        means = (
-            [sum(float(look[label]) for look in looks) / len(looks) for label in range(len(PRIORS))] if looks else []
-        )
-        rows.append(means or list(PRIORS))
-    return rows
+    return [
+        [sum(said) / len(looks) for said in zip(*(look.tolist() for look in looks), strict=True)] or list(PRIORS)
+        for looks in day.said.values()
+    ]
 
 
 def assert_not_idle(day: Day) -> None:

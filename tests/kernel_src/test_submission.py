@@ -25,6 +25,14 @@ def test_it_has_a_row_for_each_clip_and_a_column_for_each_label(tmp_path: Path) 
     assert [(row[0], *map(float, row[1:])) for row in rows] == [("b.wav", 0.25, 0.5), ("a,b.wav", 1, 0)]
 
 
+def test_rows_may_be_one_and_the_same_for_some_clips(tmp_path: Path) -> None:
+    clips = ClipList(fnames=("a", "b", "c", "d"), labels=("Bark", "Meow"), folder=Path())
+    prior, tagged = [0.25, 0.5], [1.0, 0.0]
+    Submission(tmp_path, clips).write([prior, prior, tagged, prior], version=0)
+    rows = read(tmp_path / "submission.csv")[1:]
+    assert [[float(value) for value in row[1:]] for row in rows] == [prior, prior, tagged, prior]
+
+
 def test_neighbouring_doubles_stay_apart_in_the_file(tmp_path: Path) -> None:
     values = [0.9999999999999998, 0.9999999999999999]
     Submission(tmp_path, CLIPS).write([values, values], version=0)
