@@ -67,6 +67,7 @@ def batches_of(
     return Batches(
         [source],
         recipe.augmentation,
+        frontend=size.frontend,
         crop_frames=size.crop_frames,
         padding=None if recipe.padding == "repeat" else size.frontend.silence,
         normalisation=Normalisation(0.5, 0.3),

@@ -1,7 +1,19 @@
-"""Zoom and warp, mixing, and masks: what makes a small data set larger, in batches on the device."""
+"""Gain, zoom and warp, mixing, and masks: what makes a small data set larger, in batches on the device."""
 
 import torch
 from torch.nn import functional as F
+
+
+def amplify(images: torch.Tensor, gains_db: torch.Tensor, silence_db: float) -> torch.Tensor:
+    """Spectrograms in decibels as if their recordings were louder, or softer where the gain is negative.
+
+    Args:
+        images: [batch, 1, mels, frames] decibels, not normalised.
+        gains_db: [batch].
+        silence_db: the lowest value that there is. What has it stays there: digital silence has no gain.
+    """
+    amplified = (images + gains_db[:, None, None, None]).clamp(min=silence_db)
+    return torch.where(images > silence_db, amplified, images)
 
 
 def zoom_and_warp(images: torch.Tensor, max_zoom: float, max_warp: float, generator: torch.Generator) -> torch.Tensor:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from train_offline.augment import follow, louder, mask, mixup, zoom_and_warp
+from kernel_src.frontend import FrontendConfig
+from train_offline.augment import amplify, follow, louder, mask, mixup, zoom_and_warp
 from train_offline.recipes import Augmentation
 from train_offline.spectrogram_table import CropReader, SpectrogramTable
 
@@ -83,6 +84,7 @@ class Batches:
     Args:
         sources: the clips.
         augmentation: what is done to them.
+        frontend: the settings of their spectrograms.
         crop_frames: the network's input.
         padding: the value beyond the ends of a short clip; None repeats the clip.
         normalisation: of the images.
@@ -97,6 +99,7 @@ class Batches:
         sources: Sequence[Source],
         augmentation: Augmentation,
         *,
+        frontend: FrontendConfig,
         crop_frames: int,
         padding: float | None,
         normalisation: Normalisation,
@@ -106,6 +109,7 @@ class Batches:
         resident_bytes: int | None = None,
     ) -> None:
         self._augmentation = augmentation
+        self._frontend = frontend
         self._normalisation = normalisation
         self._batch_clips = batch_clips
         self._seed = seed
@@ -151,9 +155,12 @@ class Batches:
         return np.random.default_rng((self._seed, stream, epoch)).permutation(len(self._fnames))
 
     def _looks(self, rows: npt.NDArray[np.intp], generator: torch.Generator) -> Clips:
-        """Crops at random places, normalised, zoomed and warped; and their clips' targets."""
+        """Crops at random places, with a random gain, normalised, zoomed and warped; and their clips' targets."""
         settings = self._augmentation
         images = self._crops(rows, torch.rand(len(rows), generator=generator))
+        if settings.max_gain_db and self._frontend.scaling == "db":
+            gains_db = (torch.rand(len(rows), generator=generator) * 2 - 1) * settings.max_gain_db
+            images = amplify(images, gains_db.to(self.device), self._frontend.silence)
         images = (images - self._normalisation.mean) / self._normalisation.std
         if settings.max_zoom > 1 or settings.max_warp:
             images = zoom_and_warp(images, settings.max_zoom, settings.max_warp, generator)

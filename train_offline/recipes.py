@@ -14,6 +14,8 @@ from train_offline.noisy_pick import PickSettings
 class Augmentation:
     """What is done to the crops of a batch."""
 
+    max_gain_db: float = 0.0
+    """Clips are made louder or softer by up to this, if their spectrograms are in decibels."""
     max_zoom: float = 1.1
     """Crops are enlarged by up to this factor, around a random place; the kernel's windows are alike."""
     max_warp: float = 0.05
@@ -159,7 +161,7 @@ BEST = replace(
     name="best",
     scalings=("pcen", "db"),
     muon_factor=20 / 3,
-    augmentation=Augmentation(mixed_share=0.6, following_share=0.4, partners="all"),
+    augmentation=Augmentation(max_gain_db=10.0, mixed_share=0.6, following_share=0.4, partners="all"),
     stages=(
         Stage(CURATED_STAGE, epochs_share=1.0, peak_learning_rate=3e-3, exported=False),
         Stage(NOISY_STAGE, epochs_share=0.5, peak_learning_rate=1e-3, noisy=NoisyUse(AGREED, weight=0.5)),

@@ -106,6 +106,7 @@ def train_network(
         batches = Batches(
             sources,
             recipe.augmentation,
+            frontend=size.frontend,
             crop_frames=size.crop_frames,
             padding=None if recipe.padding == "repeat" else size.frontend.silence,
             normalisation=start.normalisation,

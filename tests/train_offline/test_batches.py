@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from kernel_src.frontend import FrontendConfig, Scaling
 from kernel_src.views import MIDDLE_ZOOM, ZOOM
 from train_offline.batches import Batches, Normalisation, Source
 from train_offline.recipes import BEST, RECIPES, SILVER, Augmentation, Recipe
@@ -21,11 +22,16 @@ def source(n_clips: int, value: float, weight: float = 1.0) -> Source:
 
 
 def batches(
-    sources: list[Source], augmentation: Augmentation = PLAIN, seed: int = 0, padding: float | None = None
+    sources: list[Source],
+    augmentation: Augmentation = PLAIN,
+    seed: int = 0,
+    padding: float | None = None,
+    scaling: Scaling = "pcen",
 ) -> Batches:
     return Batches(
         sources,
         augmentation,
+        frontend=FrontendConfig(scaling=scaling),
         crop_frames=8,
         padding=padding,
         normalisation=Normalisation(0.0, 1.0),
@@ -64,6 +70,21 @@ def test_a_batch_depends_on_seed_and_step_alone(augmentation: Augmentation) -> N
     assert first.batch(5).fnames != other.batch(5).fnames or not torch.equal(
         first.batch(5).images, other.batch(5).images
     )
+
+
+def test_clips_in_decibels_get_a_gain_each_and_no_more_than_was_asked_for() -> None:
+    drawn = batches([source(40, -30.0)], replace(PLAIN, max_gain_db=10.0), scaling="db")
+    images = torch.cat([drawn.batch(step).images for step in range(20)])
+    gains_db = images[:, 0, 0, 0] + 30
+    torch.testing.assert_close(images, (gains_db - 30)[:, None, None, None].expand_as(images))
+    assert gains_db.abs().max() <= 10
+    assert gains_db.min() < -8
+    assert gains_db.max() > 8
+
+
+def test_pcen_has_its_own_gain_control() -> None:
+    drawn = batches([source(8, 0.5)], replace(PLAIN, max_gain_db=10.0), scaling="pcen")
+    assert (drawn.batch(0).images == 0.5).all()
 
 
 def test_only_the_share_of_clips_that_was_asked_for_is_mixed() -> None:
