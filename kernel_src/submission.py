@@ -39,7 +39,7 @@ class Submission:
         """Writes all rows, unless a newer version is there already.
 
         Args:
-            rows: [clips, labels] values in the order of the clip list.
+            rows: [clips, labels] values in the order of the clip list. Neighbours that are one object are read once.
             version: grows with each write; a late writer with an older one changes nothing.
             lock_timeout_s: how long to wait for a writer that is under way; -1 for as long as it takes.
 

@@ -82,7 +82,7 @@ def test_clips_in_decibels_get_a_gain_each_and_no_more_than_was_asked_for() -> N
     assert gains_db.max() > 8
 
 
-def test_pcen_has_its_own_gain_control() -> None:
+def test_clips_in_pcen_get_no_gain() -> None:
     drawn = batches([source(8, 0.5)], replace(PLAIN, max_gain_db=10.0), scaling="pcen")
     assert (drawn.batch(0).images == 0.5).all()
 
