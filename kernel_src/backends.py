@@ -50,8 +50,7 @@ def build(
 
 def candidates(device: torch.device) -> tuple[str, ...]:
     """The backends that are worth trying on a device, the one expected to be the quickest first."""
-    on_cpu = (WINOGRAD,) if device.type == "cpu" else ()
-    return (*_half_precision(device), *on_cpu, EXACT, PLAIN)
+    return (*_half_precision(device), *((WINOGRAD,) if device.type == "cpu" else ()), EXACT, PLAIN)
 
 
 def usual(device: torch.device) -> str:
@@ -60,9 +59,12 @@ def usual(device: torch.device) -> str:
 
 
 def _half_precision(device: torch.device) -> tuple[str, ...]:
-    """The half precision that the device multiplies itself; emulation is slower than float32."""
+    """The half precision that a GPU multiplies itself; emulation is slower than float32.
+
+    A processor has none, whatever its instructions: Winograd's algorithm is as quick in float32 (`docs/speed.md`).
+    """
     if device.type != "cuda":
-        return ("folded-bfloat16",) if multiplies_bfloat16(device) else ()
+        return ()
     if multiplies_bfloat16(device):
         return ("compiled-bfloat16", "graphed-bfloat16", "folded-bfloat16")
     multiplies_float16 = torch.cuda.get_device_capability(device) >= FIRST_WITH_FLOAT16

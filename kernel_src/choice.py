@@ -19,10 +19,6 @@ COMPILING_PAYS_S = 300.0
 """With less time left, nothing is compiled: it takes half a minute or more on a slow processor, and saves half of the
 time of all passes after it."""
 
-HALF_PRECISION_PAYS = 1.25
-"""How much quicker than float32 half precision has to be on a processor. It may move the score by 0.001 either way; a
-quarter more looks are worth about that where time is short, and nothing where it is not (`docs/speed.md`)."""
-
 MOST_DEVIATION = 0.05
 """Of a logit from the plain float32 network's, as a share of the largest; half precision stays at a tenth of it."""
 
@@ -37,7 +33,7 @@ def choose_backend(
     forced: str | None = None,
     names: Sequence[str] | None = None,
 ) -> str:
-    """The quickest backend whose logits are right, which is also an event; on a processor rather one in float32.
+    """The quickest backend whose logits are right, which is also an event.
 
     Compiled ones are dear to start, and are tried only where enough time is left to pay for it. On a processor the time
     is the thread's own, for other threads are at work at the start of a run.
@@ -76,9 +72,7 @@ def choose_backend(
         except (RuntimeError, ArithmeticError) as error:
             reason = str(error).splitlines()[0]
             events.emit("backend_failed", f"{name}: {reason}; going on without", backend=name, reason=reason)
-    handicap = HALF_PRECISION_PAYS if device.type == "cpu" else 1.0
-    worth = {name: rate if name.endswith("float32") else rate / handicap for name, rate in rates.items()}
-    chosen = max(worth, key=lambda name: worth[name], default=PLAIN)
+    chosen = max(rates, key=lambda name: rates[name], default=PLAIN)
     listed = ", ".join(f"{name} {rate:.0f} windows/s" for name, rate in rates.items()) or "nothing else works"
     rounded = {name: round(rate, 1) for name, rate in rates.items()}
     events.emit("backend_chosen", f"{chosen} on {device} ({listed})", backend=chosen, windows_per_s=rounded)

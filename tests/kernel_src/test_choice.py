@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from kernel_src import choice, weights, winograd
+from kernel_src import backends, weights, winograd
 from kernel_src.backend_names import BACKENDS, EXACT, PLAIN, WINOGRAD
 from kernel_src.backends import build, candidates
-from kernel_src.choice import HALF_PRECISION_PAYS, choose_backend
+from kernel_src.choice import choose_backend
 from kernel_src.devices import CPU
 from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
@@ -58,16 +58,12 @@ def test_the_choice_is_one_that_works_and_is_told_with_what_was_measured(
     assert event["event"] == "backend_chosen"
     assert event["backend"] == chosen
     assert set(event["windows_per_s"]) == set(candidates(CPU)) - {PLAIN}
-    assert event["windows_per_s"][chosen] >= max(event["windows_per_s"].values()) / HALF_PRECISION_PAYS
+    assert event["windows_per_s"][chosen] == max(event["windows_per_s"].values())
 
 
-@pytest.mark.parametrize(("times_as_quick", "chosen"), [(1.2, "folded-float32"), (1.3, "folded-bfloat16")])
-def test_half_precision_is_chosen_on_a_processor_only_where_it_is_much_quicker(
-    member: LoadedMember, events: EventLog, monkeypatch: pytest.MonkeyPatch, times_as_quick: float, chosen: str
-) -> None:
-    rates = {"folded-float32": 10.0, "folded-bfloat16": 10.0 * times_as_quick}
-    monkeypatch.setattr(choice, "_rate", lambda member, *_: rates[member.backend])
-    assert choose_backend(member, CPU, 4, events, left_s=60, names=[*rates, PLAIN]) == chosen
+def test_a_processor_computes_in_float32_even_where_it_multiplies_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "multiplies_bfloat16", lambda _: True)
+    assert candidates(CPU) == (WINOGRAD, EXACT, PLAIN)
 
 
 def test_an_override_is_the_choice(member: LoadedMember, events: EventLog, tmp_path: Path) -> None:
