@@ -108,7 +108,7 @@ class LoadedMember:
     def logits(self, images: torch.Tensor) -> Float32:
         """The same before the sigmoid, [batch, labels] float32."""
         with torch.inference_mode():
-            normalised = (images.to(self.device) - self.mean) / self.std
+            normalised = (images.to(self.device) - self.mean).div_(self.std)
             logits: Float32 = self.network(normalised).cpu().numpy()
         return logits
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from kernel_src import backends, weights, winograd
+from kernel_src import backends, choice, weights, winograd
 from kernel_src.backend_names import BACKENDS, EXACT, PLAIN, WINOGRAD
 from kernel_src.backends import build, candidates
 from kernel_src.choice import choose_backend
@@ -64,6 +64,24 @@ def test_the_choice_is_one_that_works_and_is_told_with_what_was_measured(
 def test_a_processor_computes_in_float32_even_where_it_multiplies_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "multiplies_bfloat16", lambda _: True)
     assert candidates(CPU) == (WINOGRAD, EXACT, PLAIN)
+
+
+@pytest.mark.parametrize(("call_s", "calls"), [(1.4, 3), (1.6, 1)])
+def test_a_backend_far_slower_than_another_is_not_timed_for_long(
+    member: LoadedMember, events: EventLog, monkeypatch: pytest.MonkeyPatch, call_s: float, calls: int
+) -> None:
+    now_s, called = 0.0, 0
+
+    def take_a_while(name: str, logits: torch.Tensor) -> torch.Tensor:
+        nonlocal now_s, called
+        now_s += call_s if name == EXACT else 1.0
+        called += name == EXACT
+        return logits
+
+    replace_networks(monkeypatch, take_a_while)
+    monkeypatch.setattr(choice, "thread_time", lambda: now_s)
+    assert choose_backend(member, CPU, 4, events, left_s=60, names=["folded-bfloat16", EXACT]) == "folded-bfloat16"
+    assert called == calls
 
 
 def test_an_override_is_the_choice(member: LoadedMember, events: EventLog, tmp_path: Path) -> None:
