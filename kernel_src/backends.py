@@ -49,8 +49,13 @@ def build(
 
 
 def candidates(device: torch.device) -> tuple[str, ...]:
-    """The backends that are worth trying on a device, the one expected to be the quickest first."""
-    return (*_half_precision(device), *((WINOGRAD,) if device.type == "cpu" else ()), EXACT, PLAIN)
+    """The backends that are worth trying on a device, the one expected to be the quickest first.
+
+    None in half precision on a processor, whatever its instructions: Winograd's algorithm is about as quick, and exact
+    (`docs/speed.md`).
+    """
+    quickest = (WINOGRAD,) if device.type == "cpu" else _half_precision(device)
+    return (*quickest, EXACT, PLAIN)
 
 
 def usual(device: torch.device) -> str:
@@ -58,16 +63,11 @@ def usual(device: torch.device) -> str:
     return next(name for name in candidates(device) if name not in MADE_BY_A_COMPILER)
 
 
-def _half_precision(device: torch.device) -> tuple[str, ...]:
-    """The half precision that a GPU multiplies itself; emulation is slower than float32.
-
-    A processor has none, whatever its instructions: Winograd's algorithm is as quick in float32 (`docs/speed.md`).
-    """
-    if device.type != "cuda":
-        return ()
-    if multiplies_bfloat16(device):
+def _half_precision(gpu: torch.device) -> tuple[str, ...]:
+    """The half precision that a GPU multiplies itself; emulation is slower than float32."""
+    if multiplies_bfloat16(gpu):
         return ("compiled-bfloat16", "graphed-bfloat16", "folded-bfloat16")
-    multiplies_float16 = torch.cuda.get_device_capability(device) >= FIRST_WITH_FLOAT16
+    multiplies_float16 = torch.cuda.get_device_capability(gpu) >= FIRST_WITH_FLOAT16
     return ("compiled-float16", "graphed-float16", "folded-float16") if multiplies_float16 else ()
 
 
