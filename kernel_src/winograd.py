@@ -27,6 +27,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 WEIGHTS_TO_POINTS: Mapping[int, Float64] = {
+    1: np.eye(3),
     2: np.array([[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]),
     4: np.array(
         [
@@ -39,11 +40,15 @@ WEIGHTS_TO_POINTS: Mapping[int, Float64] = {
         ]
     ),
 }
-"""Lavin and Gray's matrix G, by the side of a tile."""
+"""Lavin and Gray's matrix G, by the side of a tile; a tile of 1 has the weights themselves."""
 
 SMALLEST_IN_TILES_OF_4 = 8
 """Rows of an image that is cut into tiles of 4 x 4. Smaller ones would be half empty, and they are those of the last
 blocks, whose many weights take four times their memory for tiles of 4, and 1.8 times for tiles of 2."""
+
+LARGEST_IN_NO_TILES = 2
+"""Pixels each way of an image whose convolution is computed as it is written. Each pixel sees four at most, so it takes
+no more multiplications than a tile of 2 x 2, and the last block's weights, a third of them all, stay as they are."""
 
 
 class _Block(ctypes.Structure):
@@ -105,7 +110,14 @@ class WinogradNetwork(FoldedNetwork):
         growth, channels = block.conv2.weight.shape[:2]
         if channels % self._library.lanes or growth % self._library.lanes or folded.upper is not None:
             return super()._step(block, images, mels, frames)
-        return _WinogradBlock(folded, block, tile=4 if mels >= SMALLEST_IN_TILES_OF_4 else 2, library=self._library)
+        return _WinogradBlock(folded, block, tile_of(mels, frames), self._library)
+
+
+def tile_of(mels: int, frames: int) -> int:
+    """The side of the tiles that images are cut into; 1 for none."""
+    if mels >= SMALLEST_IN_TILES_OF_4:
+        return 4
+    return 2 if max(mels, frames) > LARGEST_IN_NO_TILES else 1
 
 
 class _WinogradBlock:

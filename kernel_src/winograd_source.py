@@ -1,69 +1,10 @@
-"""The C++ code of a dense block: see `winograd` for what it does and why."""
+"""The C++ code of a dense block by Winograd's algorithm, and of its entry points: see `winograd` for what and why."""
 
+from kernel_src.block_source import BLOCK
 from kernel_src.native_code import NativeCode
+from kernel_src.small_image_source import SMALL_IMAGES
 
-SOURCE = """
-// What stays in registers, of a product: rows of its result, with one or two vectors of each.
-constexpr long ROWS = 6;
-// Pixels that go through the 1x1 convolution at a time, and tiles whose points are multiplied at a time: as many rows
-// share what is read of a matrix of weights, and lie in the cache meanwhile.
-constexpr long PIXELS = 48;
-constexpr long TILES = 64;
-
-struct Block {
-    long channels, growth, pool_mels, pool_frames, tile;
-    const float *lower;    // [channels] thresholds
-    const float *weight1;  // [channels, channels] of the 1x1 convolution, packed as `multiply` reads it
-    const float *bias1;    // [channels]
-    const float *weight2;  // [(tile + 2)^2, channels, growth] of the 3x3 convolution at Winograd's points, each packed
-};
-
-// ---- Products of matrices ----
-
-template <long rows, long vectors>
-static void multiply_rows(const float *a, const float *b, long depth, float *c, long columns, const float *bias) {
-    vec sums[rows][vectors] = {};
-    for (long i = 0; i < depth; i++) {
-        vec weights[vectors];
-#pragma GCC unroll 2
-        for (long v = 0; v < vectors; v++) weights[v] = load(b + (i * vectors + v) * LANES);
-#pragma GCC unroll 6
-        for (long r = 0; r < rows; r++)
-#pragma GCC unroll 2
-            for (long v = 0; v < vectors; v++) sums[r][v] += a[r * depth + i] * weights[v];
-    }
-#pragma GCC unroll 6
-    for (long r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (long v = 0; v < vectors; v++) {
-            const vec sum = sums[r][v];
-            store(c + r * columns + v * LANES, bias ? larger(vec{}, sum + load(bias + v * LANES)) : sum);
-        }
-}
-
-template <long vectors>
-static void multiply_panel(
-    const float *a, const float *b, long n, long depth, float *c, long columns, const float *bias) {
-    for (; n >= ROWS; n -= ROWS, a += ROWS * depth, c += ROWS * columns)
-        multiply_rows<ROWS, vectors>(a, b, depth, c, columns, bias);
-    switch (n) {
-    case 5: return multiply_rows<5, vectors>(a, b, depth, c, columns, bias);
-    case 4: return multiply_rows<4, vectors>(a, b, depth, c, columns, bias);
-    case 3: return multiply_rows<3, vectors>(a, b, depth, c, columns, bias);
-    case 2: return multiply_rows<2, vectors>(a, b, depth, c, columns, bias);
-    case 1: return multiply_rows<1, vectors>(a, b, depth, c, columns, bias);
-    }
-}
-
-// c[n, columns] = a[n, depth] b[depth, columns]; with a bias, max(0, c + bias). The columns of b are cut into panels of
-// two vectors, or of one where they are an odd number of vectors: [panels, depth, width of a panel].
-static void multiply(const float *a, const float *b, long n, long depth, long columns, float *c, const float *bias) {
-    const bool wide = columns % (2 * LANES) == 0;
-    const auto multiply_one = wide ? multiply_panel<2> : multiply_panel<1>;
-    for (long j = 0; j < columns; j += (wide ? 2 : 1) * LANES)
-        multiply_one(a, b + j * depth, n, depth, c + j, columns, bias ? bias + j : nullptr);
-}
-
+WINOGRAD = """
 // ---- Winograd's transforms, Lavin and Gray 2016, F(2, 3) and F(4, 3) ----
 
 template <long tile> INLINE void to_points(const vec *x, vec *points) {
@@ -153,49 +94,7 @@ static void points_to_tile(
     }
 }
 
-// ---- Pooling ----
-
-struct Pixels {
-    float *first;
-    long row_stride, column_stride;
-};
-
-template <long pool_mels, long pool_frames>
-static void pool_by(Pixels from, long rows, long columns, long channels, Pixels to) {
-    const long down = from.row_stride, across = from.column_stride;
-    for (long y = 0; y + pool_mels <= rows; y += pool_mels)
-        for (long x = 0; x + pool_frames <= columns; x += pool_frames) {
-            const float *corner = from.first + y * down + x * across;
-            float *pooled = to.first + y / pool_mels * to.row_stride + x / pool_frames * to.column_stride;
-            for (long c = 0; c < channels; c += LANES) {
-                vec best = load(corner + c);
-                if (pool_frames == 2) best = larger(best, load(corner + across + c));
-                if (pool_mels == 2) best = larger(best, load(corner + down + c));
-                if (pool_mels == 2 && pool_frames == 2) best = larger(best, load(corner + down + across + c));
-                store(pooled + c, best);
-            }
-        }
-}
-
-static void pool(const Block &block, Pixels from, long rows, long columns, long channels, Pixels to) {
-    const bool both = block.pool_mels == 2 && block.pool_frames == 2;
-    const auto frames_or_none = block.pool_frames == 2 ? pool_by<1, 2> : pool_by<1, 1>;
-    (both ? pool_by<2, 2> : block.pool_mels == 2 ? pool_by<2, 1> : frames_or_none)(from, rows, columns, channels, to);
-}
-
 // ---- The block ----
-
-// Some pixels through thresholds, the 1x1 convolution and its ReLU.
-static void pointwise(const Block &block, const float *x, long count, float *buffer, float *y) {
-    const long channels = block.channels;
-    for (long first = 0; first < count; first += PIXELS) {
-        const long n = smaller(PIXELS, count - first);
-        for (long i = 0; i < n; i++)
-            for (long c = 0; c < channels; c += LANES)
-                store(buffer + i * channels + c, larger(load(block.lower + c), load(x + (first + i) * channels + c)));
-        multiply(buffer, block.weight1, n, channels, channels, y + first * channels, block.bias1);
-    }
-}
 
 // How the work is divided: into bands, one row of tiles of an image each; some bands are multiplied together, of more
 // than one image if need be.
@@ -275,7 +174,7 @@ template <long tile> struct Work {
     void multiply_points(long n_tiles) const {
         for (long p = 0; p < side * side; p++) {
             const float *weights = block.weight2 + p * channels * growth;
-            multiply(in + p * plan.in_stride, weights, n_tiles, channels, growth, done + p * plan.out_stride, nullptr);
+            multiply(in + p * plan.in_stride, weights, n_tiles, channels, growth, done + p * plan.out_stride, {});
         }
     }
 
@@ -303,9 +202,13 @@ template <long tile> struct Work {
         for (long i = 0; i < images * growth; i++) means[i] /= height * width;
     }
 };
+"""
 
+ENTRY_POINTS = """
 // How many floats `dense_block` wants as its space.
 extern "C" long space_floats(const Block *block, long images, long height, long width) {
+    if (block->tile == 1)
+        return SmallWork(*block, images, height, width, nullptr, nullptr, nullptr, nullptr).space_floats();
     return Plan(*block, images, height, width).space_floats(*block);
 }
 
@@ -315,7 +218,9 @@ extern "C" long space_floats(const Block *block, long images, long height, long 
 //   means  [images, growth] of what is new, before pooling
 extern "C" void dense_block(
     const Block *block, long images, long height, long width, const float *x, float *out, float *means, float *space) {
-    if (block->tile == 2)
+    if (block->tile == 1)
+        SmallWork(*block, images, height, width, x, out, means, space).run();
+    else if (block->tile == 2)
         Work<2>(*block, images, height, width, x, out, means, space).run();
     else
         Work<4>(*block, images, height, width, x, out, means, space).run();
@@ -332,5 +237,7 @@ extern "C" void apply_gates(const Block *block, long images, long pixels, const 
         }
 }
 """
+
+SOURCE = BLOCK + WINOGRAD + SMALL_IMAGES + ENTRY_POINTS
 
 CODE = NativeCode(SOURCE)

@@ -32,6 +32,7 @@ IN_KAGGLES_IMAGE = {
 BEFORE_TORCH = (
     "run",
     "backend_names",
+    "block_source",
     "budget",
     "clips",
     "errors",
@@ -43,6 +44,7 @@ BEFORE_TORCH = (
     "mel_source",
     "native_code",
     "overrides",
+    "small_image_source",
     "submission",
     "winograd_source",
 )

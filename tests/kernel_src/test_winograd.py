@@ -9,7 +9,7 @@ from kernel_src.backend_names import WINOGRAD
 from kernel_src.backends import build
 from kernel_src.model import SEDenseNet
 from kernel_src.model_config import ModelConfig
-from kernel_src.winograd import WinogradNetwork
+from kernel_src.winograd import WinogradNetwork, tile_of
 from network_samples import assert_threads_share, trained_like
 
 pytestmark = pytest.mark.usefixtures("a_compiler")
@@ -48,6 +48,17 @@ def test_blocks_are_pooled_as_they_are_told_to(pool: tuple[int, int], frames: in
     for block in model.blocks:
         block.pool = pool
     assert_same(model, torch.randn(2, 1, 32, frames))
+
+
+@pytest.mark.parametrize(("image", "side"), [((256, 256), 4), ((8, 9), 4), ((4, 4), 2), ((2, 40), 2), ((2, 2), 1)])
+def test_only_images_of_so_few_pixels_that_it_costs_nothing_are_left_in_one_piece(
+    image: tuple[int, int], side: int
+) -> None:
+    assert tile_of(*image) == side
+
+
+def test_a_network_made_for_images_of_few_pixels_takes_longer_ones_too() -> None:
+    assert_same(trained_like(SMALL), torch.randn(3, 1, SMALL.n_mels, 100))
 
 
 def test_rows_longer_than_what_is_multiplied_at_a_time_will_do() -> None:
