@@ -44,6 +44,14 @@ struct SmallWork {
         }
     }
 
+    void average() const {
+        for (long c = 0; c < images * growth; c += LANES) {
+            vec sum{};
+            for (long i = 0; i < pixels; i++) sum += load(done + i * images * growth + c);
+            store(means + c, sum / (float)pixels);
+        }
+    }
+
     void pool_image(long image) const {
         const long to_column = channels + growth, to_row = width / block.pool_frames * to_column;
         float *first = out + image * (height / block.pool_mels) * to_row;
@@ -59,8 +67,7 @@ struct SmallWork {
                 move(sorted + (i * images + image) * channels, x + (image * pixels + i) * channels, channels);
         pointwise(block, sorted, pixels * images, buffer, activated);
         convolve();
-        clear(means, images * growth);
-        for (long i = 0; i < pixels * images * growth; i++) means[i % (images * growth)] += done[i] / pixels;
+        average();
         for (long image = 0; image < images; image++) pool_image(image);
     }
 };
