@@ -56,6 +56,7 @@ WITHOUT = (
     replace(BEST, name="best-without-muon", muon_factor=None),
     replace(BEST, name="best-without-following", augmentation=replace(BEST.augmentation, following_share=0.0)),
     replace(BEST, name="best-without-decibels", scalings=("pcen",)),
+    replace(BEST, name="best-with-pcen-from-one", pcen_start="one"),
     replace(BEST, name="best-with-partners-of-the-batch", augmentation=replace(BEST.augmentation, partners="batch")),
 )
 """What each part of best is worth: the recipe without it."""

@@ -29,6 +29,9 @@ BLOCK_FRAMES = 256
 Scaling = Literal["pcen", "db"]
 """Per-channel energy normalisation, or decibels."""
 
+PcenStart = Literal["one", "first_frame"]
+"""The smoothed energy that PCEN takes for what was before a clip: 1 in all bands, or that of its first frame."""
+
 
 @dataclass(frozen=True)
 class FrontendConfig:
@@ -63,11 +66,16 @@ class FrontendConfig:
     """Of the smoothing that gives the recent energy."""
     pcen_eps: float = 1e-9
     """Keeps the division finite."""
+    pcen_start: PcenStart = "one"
+    """What is taken for the energy before a clip. With 1, as librosa has it by default, the first two seconds of most
+    recordings have hardly any gain control, for their bands are far below that."""
 
     def __post_init__(self) -> None:
         """Refuses settings that no spectrogram can be made with."""
         if self.scaling not in ("pcen", "db"):
             raise ValueError(f"scaling is {self.scaling!r}, expected 'pcen' or 'db'")
+        if self.pcen_start not in ("one", "first_frame"):
+            raise ValueError(f"pcen_start is {self.pcen_start!r}, expected 'one' or 'first_frame'")
         if not 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:
             raise ValueError(f"bands from {self.fmin_hz} to {self.fmax_hz} Hz at {self.sample_rate_hz} Hz")
 
@@ -97,12 +105,12 @@ def spectrogram(waveform: Float32, config: FrontendConfig) -> Spectrogram:
         only some megabytes are in use, however long the clip is.
     """
     result = np.empty((config.n_mels, count_frames(len(waveform), config)), np.float16)
-    smoothed = np.ones(config.n_mels, np.float32)
+    smoothed: Float32 | None = None
     for first_frame in range(0, result.shape[1], BLOCK_FRAMES):
         block = result[:, first_frame : first_frame + BLOCK_FRAMES]
         energies = _energies_of_block(waveform, config, first_frame, block.shape[1])
         if config.scaling == "pcen":
-            steps().pcen(energies, smoothed, _pcen_numbers(config))
+            smoothed = _pcen_block(energies, smoothed, config)
         else:
             steps().decibels(energies)
         steps().round_to(energies, block)
@@ -155,14 +163,28 @@ def pcen(energies: Float32, config: FrontendConfig) -> Float32:
     Returns:
         [mels, frames] float32.
 
-    Source: Wang et al. 2017, "Trainable frontend for robust and far-field keyword spotting"; the smoothing and its
-    initial state (that of a band whose energy has always been 1) are `librosa.pcen`'s.
+    Source: Wang et al. 2017, "Trainable frontend for robust and far-field keyword spotting"; the smoothing is
+    `librosa.pcen`'s, and so is its initial state unless `config` has another.
     """
     normalised = np.array(energies.T, order="C")
-    smoothed = np.ones(len(energies), np.float32)  # as of bands whose energy has always been 1
+    smoothed: Float32 | None = None
     for first_frame in range(0, len(normalised), BLOCK_FRAMES):
-        steps().pcen(normalised[first_frame : first_frame + BLOCK_FRAMES], smoothed, _pcen_numbers(config))
+        smoothed = _pcen_block(normalised[first_frame : first_frame + BLOCK_FRAMES], smoothed, config)
     return normalised.T
+
+
+def _pcen_block(energies: Float32, smoothed: Float32 | None, config: FrontendConfig) -> Float32:
+    """PCEN of some frames, [frames, mels], in place.
+
+    Args:
+        energies: of frames that follow those before.
+        smoothed: [mels] what this returned for those; None if these are the first ones.
+        config: the settings.
+    """
+    if smoothed is None:
+        smoothed = energies[0].copy() if config.pcen_start == "first_frame" else np.ones_like(energies[0])
+    steps().pcen(energies, smoothed, _pcen_numbers(config))
+    return smoothed
 
 
 @lru_cache

@@ -123,6 +123,8 @@ class TorchFrontend:
     def _smooth(self, energies: torch.Tensor, clips: Sequence[slice]) -> torch.Tensor:
         """M[t] = a[t] M[t - 1] + b E[t] for all clips, where a is 0 in a clip's first frame and 1 - b elsewhere.
 
+        To the first frame is added what it would have of the energy before it.
+
         By doubling: after the step with span s each M[t] holds its own and the 2 s - 1 frames before it.
         """
         b = smoothing_share(self._config)
@@ -130,7 +132,7 @@ class TorchFrontend:
         decay = torch.full((len(energies), 1), 1 - b, device=self._device)
         decay[firsts] = 0
         smooth = energies * b
-        smooth[firsts] += 1 - b  # as if M had been 1 before
+        smooth[firsts] += (1 - b) * (energies[firsts] if self._config.pcen_start == "first_frame" else 1)
         span = 1
         while span < max(frames.stop - frames.start for frames in clips):
             smooth[span:] += decay[span:] * smooth[:-span]

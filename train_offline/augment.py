@@ -3,17 +3,38 @@
 import torch
 from torch.nn import functional as F
 
+from kernel_src.frontend import FrontendConfig
 
-def amplify(images: torch.Tensor, gains_db: torch.Tensor, silence_db: float) -> torch.Tensor:
-    """Spectrograms in decibels as if their recordings were louder, or softer where the gain is negative.
+
+def tells_of_level(frontend: FrontendConfig) -> bool:
+    """Whether a spectrogram tells what it would be of a louder recording: not where PCEN begins at an energy of 1."""
+    return frontend.scaling == "db" or frontend.pcen_start == "first_frame"
+
+
+def amplify(images: torch.Tensor, gains_db: torch.Tensor, frontend: FrontendConfig) -> torch.Tensor:
+    """Spectrograms as if their recordings were louder, or softer where the gain is negative; silence stays silence.
 
     Args:
-        images: [batch, 1, mels, frames] decibels, not normalised.
+        images: [batch, 1, mels, frames], not normalised.
         gains_db: [batch].
-        silence_db: the lowest value that there is. What has it stays there: digital silence has no gain.
+        frontend: what they were made with; it has to tell of the level.
     """
-    amplified = (images + gains_db[:, None, None, None]).clamp(min=silence_db)
-    return torch.where(images > silence_db, amplified, images)
+    energies_db = (gains_db * frontend.power / 2)[:, None, None, None]
+    if frontend.scaling == "pcen":
+        return _amplify_pcen(images, energies_db, frontend)
+    amplified = (images + energies_db).clamp(min=frontend.silence)
+    return torch.where(images > frontend.silence, amplified, images)
+
+
+def _amplify_pcen(images: torch.Tensor, energies_db: torch.Tensor, frontend: FrontendConfig) -> torch.Tensor:
+    """By what is there before bias and root, E / (eps + M)^gain: of f times the energies it is f^(1 - gain) times.
+
+    `eps` is left out: it only matters where E is so small that the bias hides it.
+    """
+    factors = torch.pow(10.0, energies_db * ((1 - frontend.pcen_gain) / 10))
+    silence: float = frontend.pcen_bias**frontend.pcen_power
+    balanced = (images + silence).pow_(1 / frontend.pcen_power).sub_(frontend.pcen_bias).clamp_(min=0)
+    return balanced.mul_(factors).add_(frontend.pcen_bias).pow_(frontend.pcen_power).sub_(silence)
 
 
 def zoom_and_warp(images: torch.Tensor, max_zoom: float, max_warp: float, generator: torch.Generator) -> torch.Tensor:

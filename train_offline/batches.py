@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from kernel_src.frontend import FrontendConfig
-from train_offline.augment import amplify, follow, louder, mask, mixup, zoom_and_warp
+from train_offline.augment import amplify, follow, louder, mask, mixup, tells_of_level, zoom_and_warp
 from train_offline.recipes import Augmentation
 from train_offline.spectrogram_table import CropReader, SpectrogramTable
 
@@ -158,9 +158,9 @@ class Batches:
         """Crops at random places, with a random gain, normalised, zoomed and warped; and their clips' targets."""
         settings = self._augmentation
         images = self._crops(rows, torch.rand(len(rows), generator=generator))
-        if settings.max_gain_db and self._frontend.scaling == "db":
+        if settings.max_gain_db and tells_of_level(self._frontend):
             gains_db = (torch.rand(len(rows), generator=generator) * 2 - 1) * settings.max_gain_db
-            images = amplify(images, gains_db.to(self.device), self._frontend.silence)
+            images = amplify(images, gains_db.to(self.device), self._frontend)
         images = (images - self._normalisation.mean) / self._normalisation.std
         if settings.max_zoom > 1 or settings.max_warp:
             images = zoom_and_warp(images, settings.max_zoom, settings.max_warp, generator)

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from kernel_src.frontend import FrontendConfig, Scaling
+from kernel_src.frontend import FrontendConfig, PcenStart, Scaling
 from kernel_src.model_config import ModelConfig
 from train_offline.noisy_pick import PickSettings
 
@@ -15,7 +15,7 @@ class Augmentation:
     """What is done to the crops of a batch."""
 
     max_gain_db: float = 0.0
-    """Clips are made louder or softer by up to this, if their spectrograms are in decibels."""
+    """Clips are made louder or softer by up to this, where their spectrograms tell of the level."""
     max_zoom: float = 1.1
     """Crops are enlarged by up to this factor, around a random place; the kernel's windows are alike."""
     max_warp: float = 0.05
@@ -82,6 +82,8 @@ class Recipe:
     """Muon optimizes the convolutions at so many times a stage's learning rate; None: AdamW does it, as all else."""
     scalings: tuple[Scaling, ...] = ("pcen",)
     """Of the spectrograms; folds take turns, so that an ensemble hears in all of these ways."""
+    pcen_start: PcenStart = "one"
+    """Of spectrograms with PCEN."""
     averaged_share: float = 0.25
     """The share of a stage's steps, at the end, whose weights are averaged into the network that is kept."""
     average_decay: float = 0.99
@@ -90,7 +92,7 @@ class Recipe:
     def size_of_fold(self, size: "Size", fold: int) -> "Size":
         """A size with the frontend that one fold has."""
         scaling = self.scalings[fold % len(self.scalings)]
-        return replace(size, frontend=replace(size.frontend, scaling=scaling))
+        return replace(size, frontend=replace(size.frontend, scaling=scaling, pcen_start=self.pcen_start))
 
     @property
     def uses_noisy(self) -> bool:
@@ -160,6 +162,7 @@ BEST = replace(
     SILVER,
     name="best",
     scalings=("pcen", "db"),
+    pcen_start="first_frame",
     muon_factor=20 / 3,
     augmentation=Augmentation(max_gain_db=10.0, mixed_share=0.6, following_share=0.4, partners="all"),
     stages=(

@@ -10,7 +10,7 @@ import torch
 from kernel_src.audio import read_waveform
 from kernel_src.errors import ClipError
 from kernel_src.frontend import FrontendConfig, spectrogram
-from train_offline.augment import follow, louder, mask, mixup, zoom_and_warp
+from train_offline.augment import amplify, follow, louder, mask, mixup, tells_of_level, zoom_and_warp
 from train_offline.dataset import Split
 from train_offline.pictures import Picture, picture_rows
 from train_offline.recipes import Augmentation, Recipe, Size
@@ -47,19 +47,19 @@ def sample_clips(split: Split, frontend: FrontendConfig, count: int) -> list[Sam
 
 
 def augmented_pictures(clips: Sequence[SampleClip], recipe: Recipe, size: Size) -> str:
-    """Each clip whole, and after each step on its way into the network, by the recipe's own augmentation."""
-    settings = recipe.augmentation
+    """Each clip whole, and after each step on its way into the first fold's network, by the recipe's augmentation."""
+    settings, frontend = recipe.augmentation, recipe.size_of_fold(size, 0).frontend
     rng, generator = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED)
-    table = SpectrogramTable.of([spectrogram(clip.waveform, size.frontend) for clip in clips])
-    padding = None if recipe.padding == "repeat" else size.frontend.silence
+    table = SpectrogramTable.of([spectrogram(clip.waveform, frontend) for clip in clips])
+    padding = None if recipe.padding == "repeat" else frontend.silence
     reader = CropReader(table, size.crop_frames, padding, torch.device("cpu"))
     crops = reader.crops(torch.arange(len(clips)), torch.rand(len(clips), generator=generator))
-    warped = zoom_and_warp(crops, settings.max_zoom, settings.max_warp, generator)
-    steps = [
-        ("random crop", crops),
-        ("zoomed and warped", warped),
-        (_mixing_text(settings), _mixed(warped, settings, rng)),
-    ]
+    steps = [("random crop", crops)]
+    if settings.max_gain_db and tells_of_level(frontend):
+        gains_db = (torch.rand(len(clips), generator=generator) * 2 - 1) * settings.max_gain_db
+        steps.append(("louder or softer", amplify(crops, gains_db, frontend)))
+    warped = zoom_and_warp(steps[-1][1], settings.max_zoom, settings.max_warp, generator)
+    steps += [("zoomed and warped", warped), (_mixing_text(settings), _mixed(warped, settings, rng))]
     if settings.following_share:
         steps.append(("followed by the next", _followed(warped)))
     if settings.masks:
@@ -72,7 +72,7 @@ def augmented_pictures(clips: Sequence[SampleClip], recipe: Recipe, size: Size) 
         ]
         for number, clip in enumerate(clips)
     ]
-    return picture_rows(rows, size.frontend, title="spectrograms with their augmentations")
+    return picture_rows(rows, frontend, title="spectrograms with their augmentations")
 
 
 def _mixing_text(settings: Augmentation) -> str:

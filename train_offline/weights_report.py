@@ -156,5 +156,5 @@ def _pictures(findings: Findings) -> list[str]:
         return []
     return [
         section("What the network sees in training", augmented_pictures(clips, recipe, size)),
-        section("In decibels and with PCEN", scalings_picture(clips[0], size.frontend)),
+        section("In decibels and with PCEN", scalings_picture(clips[0], recipe.size_of_fold(size, 0).frontend)),
     ]

@@ -1,5 +1,7 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import librosa
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel_src import frontend
-from kernel_src.frontend import FrontendConfig, decibels, mel_energies, pcen, spectrogram
+from kernel_src.frontend import FrontendConfig, PcenStart, decibels, mel_energies, pcen, smoothing_share, spectrogram
 from kernel_src.frontend_native import NativeSteps
 from kernel_src.frontend_numpy import NumpySteps
 from sample_data import tone
@@ -45,8 +47,11 @@ def librosa_mel(waveform: Float32, config: FrontendConfig) -> Float32:
 
 
 def librosa_pcen(waveform: Float32, config: FrontendConfig) -> Float32:
+    mel = librosa_mel(waveform, config)
+    before = (1 - smoothing_share(config)) * mel[:, :1] if config.pcen_start == "first_frame" else None
     result: Float32 = librosa.pcen(
-        librosa_mel(waveform, config),
+        mel,
+        zi=before,
         sr=config.sample_rate_hz,
         hop_length=config.hop_samples,
         gain=config.pcen_gain,
@@ -97,8 +102,9 @@ def test_pcen_of_real_recordings_is_librosas(recordings: Path) -> None:
         FrontendConfig(n_mels=64, n_fft=2048, hop_samples=512),
         FrontendConfig(n_mels=40, n_fft=1001, hop_samples=333, fmin_hz=50, fmax_hz=8000, power=1.0),
         FrontendConfig(sample_rate_hz=16_000, n_mels=32, n_fft=512, hop_samples=160, fmax_hz=8000),
+        FrontendConfig(n_mels=64, n_fft=2048, hop_samples=512, pcen_start="first_frame"),
     ],
-    ids=["small", "odd", "16 kHz"],
+    ids=["small", "odd", "16 kHz", "begun with the first frame"],
 )
 def test_other_settings_are_librosas_too(config: FrontendConfig) -> None:
     waveform = chirp_and_clicks()
@@ -117,6 +123,7 @@ CONFIGS = st.builds(
     pcen_bias=st.floats(0.01, 10),
     pcen_power=st.floats(0.1, 1),
     pcen_time_constant_s=st.floats(0.01, 2),
+    pcen_start=st.sampled_from(get_args(PcenStart)),
 )
 
 
@@ -132,10 +139,10 @@ def test_any_length_and_any_settings_are_librosas(config: FrontendConfig, sample
 
 
 @settings(max_examples=20)
-@given(samples=st.integers(1, 12 * 44_100))
-def test_block_by_block_gives_the_bytes_of_the_whole(samples: int) -> None:
+@given(samples=st.integers(1, 12 * 44_100), start=st.sampled_from(get_args(PcenStart)))
+def test_block_by_block_gives_the_bytes_of_the_whole(samples: int, start: PcenStart) -> None:
     waveform = np.random.default_rng(samples).standard_normal(samples).astype(np.float32)
-    config = FrontendConfig(n_mels=16, n_fft=512, hop_samples=500)
+    config = FrontendConfig(n_mels=16, n_fft=512, hop_samples=500, pcen_start=start)
     whole = pcen(mel_energies(waveform, config), config)
     np.testing.assert_array_equal(spectrogram(waveform, config), whole.astype(np.float16))
 
@@ -151,6 +158,13 @@ def test_the_first_frame_of_pcen_starts_from_an_energy_of_one() -> None:
     result = pcen(steady, SILVER)
     expected = (1 / (SILVER.pcen_eps + 1) ** 0.6 + 0.1) ** 0.2 - 0.1**0.2
     np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_pcen_that_begins_with_the_first_frame_is_in_balance_at_any_steady_level() -> None:
+    config = replace(SILVER, pcen_start="first_frame")
+    for level in (1e-4, 3.0):
+        result = pcen(np.full((4, 20), level, np.float32), config)
+        np.testing.assert_allclose(result, np.broadcast_to(result[:, :1], result.shape), atol=1e-6)
 
 
 def test_a_spectrogram_is_float16_with_a_frame_for_each_hop() -> None:

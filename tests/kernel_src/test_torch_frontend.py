@@ -74,8 +74,9 @@ def test_nothing_of_what_memory_held_before_is_heard() -> None:
         FrontendConfig(n_mels=40, n_fft=1001, hop_samples=333, fmin_hz=50, fmax_hz=8000, power=1.0),
         FrontendConfig(n_mels=16, n_fft=512, hop_samples=600),
         FrontendConfig(scaling="db", n_mels=64, n_fft=2048, hop_samples=512),
+        FrontendConfig(n_mels=64, n_fft=2048, hop_samples=512, pcen_start="first_frame"),
     ],
-    ids=["odd", "frames apart", "decibels"],
+    ids=["odd", "frames apart", "decibels", "begun with the first frame"],
 )
 def test_other_settings_give_the_cpu_frontends_numbers_too(config: FrontendConfig, device: torch.device) -> None:
     waveforms = [tone(1.0), noise(20_000)]

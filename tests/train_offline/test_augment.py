@@ -2,21 +2,28 @@ import numpy as np
 import pytest
 import torch
 
-from kernel_src.frontend import FrontendConfig, spectrogram
+from kernel_src.frontend import FrontendConfig, Scaling, spectrogram
 from train_offline.augment import amplify, follow, louder, mask, mixup, zoom_and_warp
 
 
 @pytest.mark.parametrize("gain_db", [-10.0, 0.0, 10.0])
-def test_an_amplified_spectrogram_is_that_of_an_amplified_recording(gain_db: float) -> None:
-    frontend = FrontendConfig(n_mels=32, n_fft=1024, hop_samples=512, scaling="db")
+@pytest.mark.parametrize(
+    ("scaling", "power", "tolerance"), [("db", 2.0, 0.1), ("db", 1.0, 0.1), ("pcen", 2.0, 3e-3), ("pcen", 1.0, 3e-3)]
+)
+def test_an_amplified_spectrogram_is_that_of_an_amplified_recording(
+    scaling: Scaling, power: float, tolerance: float, gain_db: float
+) -> None:
+    frontend = FrontendConfig(
+        n_mels=32, n_fft=1024, hop_samples=512, power=power, scaling=scaling, pcen_start="first_frame"
+    )
     sound = 0.05 * np.random.default_rng(0).standard_normal(44_100)
     sound[10_000:30_000] = 0  # so that some frames are silent, and some bands nearly
     as_it_is, louder_or_softer = (
         torch.from_numpy(spectrogram((factor * sound).astype(np.float32), frontend)).float()[None, None]
         for factor in (1.0, 10 ** (gain_db / 20))
     )
-    amplified = amplify(as_it_is, torch.tensor([gain_db]), frontend.silence)
-    torch.testing.assert_close(amplified, louder_or_softer, rtol=0, atol=0.1)
+    amplified = amplify(as_it_is, torch.tensor([gain_db]), frontend)
+    torch.testing.assert_close(amplified, louder_or_softer, rtol=0, atol=tolerance)
 
 
 def test_without_zoom_and_warp_images_stay_as_they_are() -> None:

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from kernel_src.frontend import FrontendConfig, Scaling
+from kernel_src.frontend import FrontendConfig
 from kernel_src.views import MIDDLE_ZOOM, ZOOM
 from train_offline.batches import Batches, Normalisation, Source
 from train_offline.recipes import BEST, RECIPES, SILVER, Augmentation, Recipe
 from train_offline.spectrogram_table import SpectrogramTable
 
+FRONTEND = FrontendConfig()
 PLAIN = Augmentation(max_zoom=1.0, max_warp=0.0, mixed_share=0.0)
 
 
@@ -26,12 +27,12 @@ def batches(
     augmentation: Augmentation = PLAIN,
     seed: int = 0,
     padding: float | None = None,
-    scaling: Scaling = "pcen",
+    frontend: FrontendConfig = FRONTEND,
 ) -> Batches:
     return Batches(
         sources,
         augmentation,
-        frontend=FrontendConfig(scaling=scaling),
+        frontend=frontend,
         crop_frames=8,
         padding=padding,
         normalisation=Normalisation(0.0, 1.0),
@@ -73,7 +74,7 @@ def test_a_batch_depends_on_seed_and_step_alone(augmentation: Augmentation) -> N
 
 
 def test_clips_in_decibels_get_a_gain_each_and_no_more_than_was_asked_for() -> None:
-    drawn = batches([source(40, -30.0)], replace(PLAIN, max_gain_db=10.0), scaling="db")
+    drawn = batches([source(40, -30.0)], replace(PLAIN, max_gain_db=10.0), frontend=FrontendConfig(scaling="db"))
     images = torch.cat([drawn.batch(step).images for step in range(20)])
     gains_db = images[:, 0, 0, 0] + 30
     torch.testing.assert_close(images, (gains_db - 30)[:, None, None, None].expand_as(images))
@@ -82,8 +83,13 @@ def test_clips_in_decibels_get_a_gain_each_and_no_more_than_was_asked_for() -> N
     assert gains_db.max() > 8
 
 
-def test_clips_in_pcen_get_no_gain() -> None:
-    drawn = batches([source(8, 0.5)], replace(PLAIN, max_gain_db=10.0), scaling="pcen")
+def test_clips_in_pcen_get_a_gain_only_if_it_begins_with_the_first_frame() -> None:
+    louder = replace(PLAIN, max_gain_db=10.0)
+    drawn = batches([source(8, 0.5)], louder, frontend=FrontendConfig(pcen_start="first_frame"))
+    images = drawn.batch(0).images
+    assert len(images.unique()) == len(images)
+    assert images.min() < 0.5 < images.max()
+    drawn = batches([source(8, 0.5)], louder)
     assert (drawn.batch(0).images == 0.5).all()
 
 
