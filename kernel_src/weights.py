@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from scipy.special import expit
 
 from kernel_src.backend_names import EXACT
@@ -21,6 +20,7 @@ from kernel_src.frontend import FrontendConfig
 from kernel_src.manifest import Member, config_from, sha256_of
 from kernel_src.model import SEDenseNet
 from kernel_src.model_config import ModelConfig
+from kernel_src.weights_file import mapped_tensors
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -89,7 +89,7 @@ class LoadedMember:
         if self.file is None or self.device.type != "cpu":
             return
         with contextlib.suppress(OSError, SafetensorError):
-            self.model.load_state_dict(load_file(self.file), assign=True)
+            self.model.load_state_dict(mapped_tensors(self.file), assign=True)
             self.model.requires_grad_(requires_grad=False)
 
     def probabilities(self, images: torch.Tensor) -> Float64:
@@ -145,7 +145,7 @@ def load_member(
         model = SEDenseNet(config)
     try:
         # The file's own pages, which the system may drop again.
-        model.load_state_dict(load_file(path), assign=True)
+        model.load_state_dict(mapped_tensors(path), assign=True)
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise KernelError(f"{path}: does not fit its settings ({reason}); export the weights again") from error

@@ -1,0 +1,41 @@
+"""The tensors of a safetensors file on the file's own pages, none of which is read before it is wanted.
+
+safetensors' own `load_file` maps the file, too, but touches every tensor, and with it the pages around: of a network of
+full size 24 MB may stay in memory, which nobody reads again once its backend has a copy.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+DTYPES = {"F32": torch.float32, "I64": torch.int64}
+"""What the weights of a network are, by safetensors' names: numbers, and a count of batches in each batch norm."""
+
+
+def mapped_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors by name. They stay valid when the file is deleted.
+
+    Source of the layout: 8 bytes of the header's length, the header in JSON, the tensors
+    (https://github.com/huggingface/safetensors#format).
+
+    Raises:
+        OSError: the file cannot be read.
+        SafetensorError: it is damaged.
+        RuntimeError: it holds something else than weights.
+    """
+    with safe_open(path, "pt"):
+        pass  # the library has looked at all that the header says
+    with path.open("rb") as file:
+        header_bytes = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(header_bytes))
+    header.pop("__metadata__", None)
+    content = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)[8 + header_bytes :]
+    tensors = {}
+    for name, entry in header.items():
+        if entry["dtype"] not in DTYPES:
+            raise RuntimeError(f"{name} is of type {entry['dtype']}")
+        first, end = entry["data_offsets"]
+        tensors[name] = content[first:end].view(DTYPES[entry["dtype"]]).view(entry["shape"])
+    return tensors
