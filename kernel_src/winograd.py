@@ -10,7 +10,7 @@ points, products, the way back, means and pooling, for some tiles after the othe
 
 import copy
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,23 +24,6 @@ from kernel_src.native_code import NativeCode
 from kernel_src.winograd_source import CODE, SOURCE
 
 Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-
-WEIGHTS_TO_POINTS: Mapping[int, Float64] = {
-    1: np.eye(3),
-    2: np.array([[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]),
-    4: np.array(
-        [
-            [1 / 4, 0, 0],
-            [-1 / 6, -1 / 6, -1 / 6],
-            [-1 / 6, 1 / 6, -1 / 6],
-            [1 / 24, 1 / 12, 1 / 6],
-            [1 / 24, -1 / 12, 1 / 6],
-            [0, 0, 1],
-        ]
-    ),
-}
-"""Lavin and Gray's matrix G, by the side of a tile; a tile of 1 has the weights themselves."""
 
 SMALLEST_IN_TILES_OF_4 = 8
 """Rows of an image that is cut into tiles of 4 x 4. Smaller ones would be half empty, and they are those of the last
@@ -66,6 +49,7 @@ class _Library:
 
     lanes: int
     """Floats in a vector; channels have to be a multiple of it."""
+    pack_weights: Callable[..., None]
     space_floats: Callable[..., int]
     dense_block: Callable[..., None]
     apply_gates: Callable[..., None]
@@ -83,8 +67,8 @@ def library(lanes: int | None = None) -> _Library:
     """
     code = (CODE if lanes is None else NativeCode(SOURCE, {"LANE_COUNT": lanes})).library()
     code.lanes.restype = code.space_floats.restype = ctypes.c_long
-    code.dense_block.restype = code.apply_gates.restype = None
-    return _Library(code.lanes(), code.space_floats, code.dense_block, code.apply_gates)
+    code.pack_weights.restype = code.dense_block.restype = code.apply_gates.restype = None
+    return _Library(code.lanes(), code.pack_weights, code.space_floats, code.dense_block, code.apply_gates)
 
 
 class WinogradNetwork(FoldedNetwork):
@@ -127,13 +111,12 @@ class _WinogradBlock:
         self._library = library
         self._gate = copy.deepcopy(block.gate)
         self._pool = block.pool
-        weight2: Float32 = block.conv2.weight.detach().numpy()
-        self._growth, self._channels = weight2.shape[:2]
+        self._growth, self._channels = block.conv2.weight.shape[:2]
         self._arrays = [
             folded.lower.numpy(),
             _in_panels(folded.weight1.numpy(), library.lanes),
             folded.bias1.numpy(),
-            _at_points(weight2, tile, library.lanes),
+            _at_points(block.conv2.weight, tile, library),
         ]
         pointers = (array.ctypes.data for array in self._arrays)
         self._block = _Block(self._channels, self._growth, *block.pool, tile, *pointers)
@@ -158,15 +141,13 @@ def _pointer(tensor: torch.Tensor) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr())
 
 
-def _at_points(weights: Float32, tile: int, lanes: int) -> Float32:
+def _at_points(weights: torch.Tensor, tile: int, library: _Library) -> Float32:
     """[growth, channels, 3, 3] to [(tile + 2)^2, panels, channels, width]."""
-    both_ways = np.kron(WEIGHTS_TO_POINTS[tile], WEIGHTS_TO_POINTS[tile]).astype(np.float32)
+    weights = weights.contiguous()
     growth, channels = weights.shape[:2]
-    width = _panel_width(growth, lanes)
-    points = np.empty((len(both_ways), growth // width, channels, width), np.float32)
-    for panel in range(growth // width):  # one at a time, for the memory's sake
-        of_panel = weights[panel * width : (panel + 1) * width].transpose(2, 3, 1, 0).reshape(9, -1)
-        points[:, panel] = (both_ways @ of_panel).reshape(-1, channels, width)
+    points = np.empty(((tile + 2) ** 2, channels * growth), np.float32)
+    sizes = map(ctypes.c_long, (channels, growth, tile))
+    library.pack_weights(_pointer(weights), *sizes, ctypes.c_void_p(points.ctypes.data))
     return points
 
 

@@ -204,7 +204,57 @@ template <long tile> struct Work {
 };
 """
 
+WEIGHTS = """
+// Lavin and Gray's matrix G; a tile of 1 has the weights themselves.
+template <long tile> INLINE void weights_to_points(const vec *weights, vec *points) {
+    const vec first = weights[0], middle = weights[1], last = weights[2];
+    points[0] = tile == 4 ? first / 4 : first;
+    points[tile + 1] = last;
+    if (tile == 1) points[1] = middle;
+    if (tile == 2) {
+        points[1] = (first + last + middle) / 2;
+        points[2] = (first + last - middle) / 2;
+    }
+    if (tile == 4) {
+        points[1] = (first + last + middle) / -6;
+        points[2] = (first + last - middle) / -6;
+        points[3] = (first + 4 * last + 2 * middle) / 24;
+        points[4] = (first + 4 * last - 2 * middle) / 24;
+    }
+}
+
+template <long tile> static void pack(const float *weights, long channels, long growth, float *packed) {
+    constexpr long side = tile + 2;
+    const long width = Panels(growth).width;
+    for (long g = 0; g < growth; g += LANES)
+        for (long c = 0; c < channels; c++) {
+            vec half[3][side];
+#pragma GCC unroll 3
+            for (long y = 0; y < 3; y++) {
+                vec row[3];
+                for (long x = 0; x < 3; x++)
+                    for (long i = 0; i < LANES; i++) row[x][i] = weights[((g + i) * channels + c) * 9 + y * 3 + x];
+                weights_to_points<tile>(row, half[y]);
+            }
+            float *to = packed + (g / width * channels + c) * width + g % width;
+#pragma GCC unroll 6
+            for (long x = 0; x < side; x++) {
+                const vec column[3] = {half[0][x], half[1][x], half[2][x]};
+                vec done[side];
+                weights_to_points<tile>(column, done);
+#pragma GCC unroll 6
+                for (long y = 0; y < side; y++) store(to + (y * side + x) * channels * growth, done[y]);
+            }
+        }
+}
+"""
+
 ENTRY_POINTS = """
+// The weights of a 3x3 convolution, [growth, channels, 3, 3], as a block has them.
+extern "C" void pack_weights(const float *weights, long channels, long growth, long tile, float *packed) {
+    (tile == 1 ? pack<1> : tile == 2 ? pack<2> : pack<4>)(weights, channels, growth, packed);
+}
+
 // How many floats `dense_block` wants as its space.
 extern "C" long space_floats(const Block *block, long images, long height, long width) {
     if (block->tile == 1)
@@ -238,6 +288,6 @@ extern "C" void apply_gates(const Block *block, long images, long pixels, const 
 }
 """
 
-SOURCE = BLOCK + WINOGRAD + SMALL_IMAGES + ENTRY_POINTS
+SOURCE = BLOCK + WINOGRAD + SMALL_IMAGES + WEIGHTS + ENTRY_POINTS
 
 CODE = NativeCode(SOURCE)
