@@ -15,7 +15,7 @@ DTYPES = {"F32": torch.float32, "I64": torch.int64}
 
 
 def mapped_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """All tensors by name. They stay valid when the file is deleted.
+    """All tensors by name, to read or to train. They stay valid when the file is deleted, which is never written to.
 
     Source of the layout: 8 bytes of the header's length, the header in JSON, the tensors
     (https://github.com/huggingface/safetensors#format).
@@ -37,5 +37,6 @@ def mapped_tensors(path: Path) -> dict[str, torch.Tensor]:
         if entry["dtype"] not in DTYPES:
             raise RuntimeError(f"{name} is of type {entry['dtype']}")
         first, end = entry["data_offsets"]
-        tensors[name] = content[first:end].view(DTYPES[entry["dtype"]]).view(entry["shape"])
+        tensor = content[first:end].view(DTYPES[entry["dtype"]]).view(entry["shape"])
+        tensors[name] = tensor.data  # no view of the others: to autograd a change of one would be one of them all
     return tensors

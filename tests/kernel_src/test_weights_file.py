@@ -41,6 +41,17 @@ def test_they_stay_when_the_file_is_deleted_and_nothing_is_written_to_it(tmp_pat
     torch.testing.assert_close(weight, torch.arange(1000.0) + 1)
 
 
+def test_one_can_be_changed_while_another_is_waiting_for_its_gradient(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"weight": torch.arange(10.0), "mean": torch.zeros(10)}, path)
+    tensors = mapped_tensors(path)
+    weight, mean = torch.nn.Parameter(tensors["weight"]), tensors["mean"]
+    loss = (weight * weight).sum()
+    mean += 1
+    loss.backward()
+    torch.testing.assert_close(weight.grad, 2 * torch.arange(10.0))
+
+
 def test_a_file_that_was_cut_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"weight": torch.arange(1000.0)}, path)
