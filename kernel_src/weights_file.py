@@ -31,12 +31,13 @@ def mapped_tensors(path: Path) -> dict[str, torch.Tensor]:
         header_bytes = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(header_bytes))
     header.pop("__metadata__", None)
-    content = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)[8 + header_bytes :]
+    size = path.stat().st_size
+    content = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).untyped_storage()
     tensors = {}
     for name, entry in header.items():
         if entry["dtype"] not in DTYPES:
             raise RuntimeError(f"{name} is of type {entry['dtype']}")
-        first, end = entry["data_offsets"]
-        tensor = content[first:end].view(DTYPES[entry["dtype"]]).view(entry["shape"])
-        tensors[name] = tensor.data  # no view of the others: to autograd a change of one would be one of them all
+        first, end = (8 + header_bytes + offset for offset in entry["data_offsets"])
+        # No views of one tensor: to autograd a change of one would be a change of all, and they could not be saved.
+        tensors[name] = torch.empty(0, dtype=DTYPES[entry["dtype"]]).set_(content[first:end]).view(entry["shape"])
     return tensors

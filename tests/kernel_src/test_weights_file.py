@@ -52,6 +52,16 @@ def test_one_can_be_changed_while_another_is_waiting_for_its_gradient(tmp_path: 
     torch.testing.assert_close(weight.grad, 2 * torch.arange(10.0))
 
 
+def test_they_can_be_saved_as_any_others(tmp_path: Path) -> None:
+    path, copy = tmp_path / "weights.safetensors", tmp_path / "copy.pt"
+    save_file({"weight": torch.arange(1000.0), "count": torch.tensor(3)}, path)
+    tensors = mapped_tensors(path)
+    torch.save({"weight": tensors["weight"]}, copy)
+    assert copy.stat().st_size < 6000  # its own bytes, and none of the others'
+    torch.save(tensors, copy)
+    torch.testing.assert_close(torch.load(copy), tensors)
+
+
 def test_a_file_that_was_cut_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"weight": torch.arange(1000.0)}, path)

@@ -63,7 +63,7 @@ def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(trained: tupl
         folded = drawing["title"] == "confusions of all labels"
         assert folded or min(drawing["size"]) > 50
         assert drawing["shapes"] or folded or drawing["title"] in PICTURES
-    assert len(seen["pictures"]) == 2 * 5 + 2  # two clips with different labels
+    assert len(seen["pictures"]) == 2 * 6 + 2  # two clips with different labels, as they are and after five steps
     assert all(picture["isPng"] and min(picture["size"]) > 50 for picture in seen["pictures"])
     assert seen["fetched"] == []
     assert not seen["wide"]
