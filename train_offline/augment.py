@@ -27,9 +27,9 @@ def amplify(images: torch.Tensor, gains_db: torch.Tensor, frontend: FrontendConf
 
 
 def _amplify_pcen(images: torch.Tensor, energies_db: torch.Tensor, frontend: FrontendConfig) -> torch.Tensor:
-    """By what is there before bias and root, E / (eps + M)^gain: of f times the energies it is f^(1 - gain) times.
+    """By way of E / (eps + M)^gain, before bias and root: of f times the energies it is f^(1 - gain) times as large.
 
-    `eps` is left out: it only matters where E is so small that the bias hides it.
+    Without `eps`, which only matters where E is so small that the bias hides it.
     """
     factors = torch.pow(10.0, energies_db * ((1 - frontend.pcen_gain) / 10))
     silence: float = frontend.pcen_bias**frontend.pcen_power
