@@ -17,7 +17,9 @@ struct SmallWork {
           activated(sorted + pixels * images * channels), done(activated + pixels * images * channels),
           buffer(done + pixels * images * growth) {}
 
-    long space_floats() const { return pixels * images * (2 * channels + growth) + PIXELS * channels; }
+    static long space_floats(const Block &block, long images, long height, long width) {
+        return height * width * images * (2 * block.channels + block.growth) + PIXELS * block.channels;
+    }
 
     // One of the nine weights of each pair of channels, from the pixels that lie (down, across) of those it adds to.
     void add_panel(const Panels &panels, long column, long down, long across) const {

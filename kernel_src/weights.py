@@ -88,7 +88,7 @@ class LoadedMember:
         """
         if self.file is None or self.device.type != "cpu":
             return
-        with contextlib.suppress(OSError, SafetensorError):
+        with contextlib.suppress(OSError, SafetensorError, RuntimeError):
             self.model.load_state_dict(mapped_tensors(self.file), assign=True)
             self.model.requires_grad_(requires_grad=False)
 

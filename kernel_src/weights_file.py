@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from kernel_src.safetensors_header import safetensors_header
+
 DTYPES = {"F32": torch.float32, "I64": torch.int64}
 """What the weights of a network are, by safetensors' names: numbers, and a count of batches in each batch norm."""
 
@@ -27,17 +29,16 @@ def mapped_tensors(path: Path) -> dict[str, torch.Tensor]:
     """
     with safe_open(path, "pt"):
         pass  # the library has looked at all that the header says
-    with path.open("rb") as file:
-        header_bytes = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(header_bytes))
-    header.pop("__metadata__", None)
+    header = safetensors_header(path)
+    entries = json.loads(header)
+    entries.pop("__metadata__", None)
     size = path.stat().st_size
     content = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).untyped_storage()
     tensors = {}
-    for name, entry in header.items():
+    for name, entry in entries.items():
         if entry["dtype"] not in DTYPES:
             raise RuntimeError(f"{name} is of type {entry['dtype']}")
-        first, end = (8 + header_bytes + offset for offset in entry["data_offsets"])
+        first, end = (8 + len(header) + offset for offset in entry["data_offsets"])
         # No views of one tensor: to autograd a change of one would be a change of all, and they could not be saved.
         tensors[name] = torch.empty(0, dtype=DTYPES[entry["dtype"]]).set_(content[first:end]).view(entry["shape"])
     return tensors

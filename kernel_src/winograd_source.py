@@ -257,8 +257,7 @@ extern "C" void pack_weights(const float *weights, long channels, long growth, l
 
 // How many floats `dense_block` wants as its space.
 extern "C" long space_floats(const Block *block, long images, long height, long width) {
-    if (block->tile == 1)
-        return SmallWork(*block, images, height, width, nullptr, nullptr, nullptr, nullptr).space_floats();
+    if (block->tile == 1) return SmallWork::space_floats(*block, images, height, width);
     return Plan(*block, images, height, width).space_floats(*block);
 }
 

@@ -13,9 +13,10 @@ from slugify import slugify
 from bundler.project import KERNEL_TOML, Project
 from kernel_src.errors import KernelError
 from kernel_src.manifest import MANIFEST_NAME, Manifest
+from kernel_src.safetensors_header import safetensors_header
 from publisher.redaction import leaks_in
 from train_offline.model_card import CARD_NAME, published_card
-from train_offline.weights_check import checked_manifest, safetensors_header, weights_files
+from train_offline.weights_check import checked_manifest, weights_files
 
 METADATA_NAME = "dataset-metadata.json"
 SLUG_LENGTHS = range(6, 51)

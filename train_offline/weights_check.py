@@ -1,10 +1,10 @@
 """Whether the files of a weights folder are what its manifest says: there, unchanged, and safetensors."""
 
-import struct
 from pathlib import Path
 
 from kernel_src.errors import KernelError
 from kernel_src.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
+from kernel_src.safetensors_header import safetensors_header
 
 
 def weights_files(manifest: Manifest) -> list[str]:
@@ -30,19 +30,3 @@ def checked_manifest(folder: Path) -> Manifest:
             )
         safetensors_header(path)
     return manifest
-
-
-def safetensors_header(path: Path) -> bytes:
-    """The texts of a safetensors file: names, shapes, and whatever its maker wrote beside them.
-
-    Raises:
-        KernelError: the file is something else, such as a pickle, which may run code when it is loaded.
-    """
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        header = file.read(length) if 0 < length < path.stat().st_size else b""
-    if not header.startswith(b"{"):
-        kind = "a pickle" if start.startswith((b"PK", b"\x80")) else "something else"
-        raise KernelError(f"{path}: is no safetensors file but {kind}; export the weights again")
-    return header
