@@ -34,6 +34,7 @@ class Crew:
     """
 
     def __init__(self, devices: Sequence[torch.device], events: EventLog) -> None:
+        self.devices = tuple(devices)
         self._events = events
         self._size = len(devices)
         self._working = self._size
@@ -72,6 +73,16 @@ class Crew:
         finally:
             for future in begun:
                 future.cancel()
+
+    def run_aside(self, work: Callable[[], object]) -> None:
+        """Lets one worker do something else before its next batch, while the others go on; a lone worker does not.
+
+        Args:
+            work: what; it raises nothing, for nobody asks what came of it.
+        """
+        if self._size > 1:
+            self._start_threads()
+            self._jobs.put(work)
 
     def close(self, patience_s: float = 0.0) -> None:
         """Lets the workers go, and waits for them up to `patience_s` seconds; one that hangs is left behind."""

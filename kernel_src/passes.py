@@ -52,7 +52,7 @@ class PassLoop:
     """The looks of all members at all clips.
 
     Args:
-        members: the networks.
+        members: the networks, the best first.
         values: what is known of each, in the same order.
         n_clips: how many clips.
         columns: which of the networks' labels the submission's columns are.
@@ -151,6 +151,7 @@ class PassLoop:
             skipped.extend(result.skipped)
             self._writes.looks_delivered(self._passes)
 
+        self._place_another_ahead(plan.member)
         try:
             self._runner.run(member, plan.clips, lambda clip, frames: self._view_of(plan.member, clip, frames), deliver)
         except Exception as error:
@@ -163,6 +164,13 @@ class PassLoop:
         self._tell(plan, len(reached), skipped, self._budget.elapsed_s() - began_s)
         self._writes.pass_ended(self._passes)
         return "the time is up" if skipped and not self._runner.has_time_for(member) else ""
+
+    def _place_another_ahead(self, looking: int) -> None:
+        """Has the best member placed that has not looked yet: most likely the next pass is its own."""
+        for index, member in enumerate(self._members):
+            if index != looking and not self.looks[index].any() and self.views[index].any():
+                self._runner.place_ahead(member)
+                return
 
     def _take(self, member: int, result: BatchResult) -> None:
         """Takes in what a batch has brought."""

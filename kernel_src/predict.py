@@ -1,6 +1,6 @@
 """Runs a pass in batches on a crew of workers, asking the budget before each batch."""
 
-import threading
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import torch
 from kernel_src.budget import CostEstimate, TimeBudget
 from kernel_src.crew import Crew
 from kernel_src.errors import NotReadyError
+from kernel_src.single_flight import SingleFlight
 from kernel_src.views import Window, cut, stretch, windows
 from kernel_src.weights import LoadedMember
 
@@ -122,7 +123,7 @@ class PassRunner:
         self._placed = placed
         self._costs: defaultdict[str, CostEstimate] = defaultdict(CostEstimate)  # by member, for they differ in size
         self._replicas: dict[tuple[str, torch.device], LoadedMember] = {}
-        self._lock = threading.Lock()
+        self._placings: SingleFlight[LoadedMember] = SingleFlight()
         self._has_late = False
 
     def typical_cost_s(self, member: LoadedMember) -> float | None:
@@ -151,11 +152,30 @@ class PassRunner:
         batches = cut_into_batches(clips, self._batch_clips, self._last_batch_clips)
         self._crew.run(batches, lambda batch, device: self._look_at(self._on(device, member), batch, view_of), deliver)
 
+    def place_ahead(self, member: LoadedMember) -> None:
+        """Has a member placed that is likely to look soon, so that not all workers wait for it then.
+
+        On processors alone: while a GPU captures the graphs of one member, nothing else may be placed on it.
+        """
+        device = self._crew.devices[0]
+        if device.type != "cpu" or (member.id, device) in self._replicas:
+            return
+
+        def place() -> None:
+            with contextlib.suppress(Exception):  # it is raised again, where the member is to look
+                self._on(device, member)
+
+        self._crew.run_aside(place)
+
     def _on(self, device: torch.device, member: LoadedMember) -> LoadedMember:
-        with self._lock:
-            if (member.id, device) not in self._replicas:
-                self._replicas[member.id, device] = self._placed(member, device)
-            return self._replicas[member.id, device]
+        key = member.id, device
+
+        def place() -> LoadedMember:
+            if key not in self._replicas:
+                self._replicas[key] = self._placed(member, device)
+            return self._replicas[key]
+
+        return self._replicas.get(key) or self._placings.run(f"{member.id} on {device}", place)
 
     def _look_at(self, member: LoadedMember, batch: tuple[int, ...], view_of: ViewOf) -> BatchResult:
         cost = self._costs[member.id]

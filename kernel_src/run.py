@@ -5,14 +5,14 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from contextlib import ExitStack
 from functools import partial
 
 from kernel_src import frontend_source, winograd_source
 from kernel_src.before_torch import prepare_for_torch
 from kernel_src.budget import TimeBudget
-from kernel_src.clips import find_folder, read_clip_list
+from kernel_src.clips import ClipList, find_folder, read_clip_list
 from kernel_src.cpus import usable_cpus
 from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
@@ -84,14 +84,17 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
 
     # What is to be tagged, and by what.
     clips = read_clip_list(find_folder(settings.input_dir, [settings.competition], "sample_submission.csv"))
-    weights_dir = find_folder(settings.input_dir, settings.datasets, MANIFEST_NAME)
-    manifest = read_manifest(weights_dir)
-    priors = priors_for(manifest, clips.labels)
+    submission = Submission(settings.working_dir, clips)
+    try:
+        weights_dir = find_folder(settings.input_dir, settings.datasets, MANIFEST_NAME)
+        manifest = read_manifest(weights_dir)
+        priors = priors_for(manifest, clips.labels)
+    except KernelError:
+        _write_first(submission, clips, [1 / len(clips.labels)] * len(clips.labels), "no weights: equal values", events)
+        raise
 
     # A valid file before torch, which takes seconds to load and may fail to.
-    submission = Submission(settings.working_dir, clips)
-    submission.write([priors] * len(clips.fnames), version=0)
-    events.emit("prior_written", f"priors for {len(clips.fnames)} clips, {len(clips.labels)} labels")
+    _write_first(submission, clips, priors, "priors", events)
     if not clips.fnames:
         events.emit("run_ended", "no clips to tag", reason="no clips", passes=0, clips=0)
         return
@@ -124,6 +127,12 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
         outcome = tagger.tag(weights_dir, manifest)
     text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {len(clips.fnames)} clips tagged"
     events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
+
+
+def _write_first(submission: Submission, clips: ClipList, row: Sequence[float], what: str, events: EventLog) -> None:
+    """A submission that knows nothing of the clips."""
+    submission.write([row] * len(clips.fnames), version=0)
+    events.emit("prior_written", f"{what} for {len(clips.fnames)} clips, {len(clips.labels)} labels")
 
 
 def _await_compiler(patience_s: float, events: EventLog) -> None:

@@ -39,7 +39,7 @@ class FoldJob:
     seed: int
     curated: CuratedClips
     noisy: NoisyClips | None
-    """None where no stage of the recipe wants them."""
+    """None where no stage of the recipe wants them, or there are none."""
     folder: WeightsFolder
     """Where networks go, and from where a training goes on."""
     device: torch.device
@@ -141,7 +141,8 @@ def _log_path(job: FoldJob, stage: Stage) -> Path:
 
 def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[Source]:
     """The noisy clips that a stage learns from, chosen by this fold's network alone."""
-    assert job.noisy is not None, "a recipe with noisy stages comes with the noisy split"
+    if job.noisy is None:
+        return []
     noisy = job.noisy.without(job.curated.hidden_from(job.fold))
     clips = np.arange(len(noisy.fnames))
     targets = noisy.targets.astype(np.float32)

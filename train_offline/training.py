@@ -17,7 +17,7 @@ from kernel_src.manifest import Member
 from kernel_src.weights import device_name, pick_device
 from train_offline.compilation import CompileChoice, Work, choose_forward
 from train_offline.curated import CuratedClips, NoisyClips
-from train_offline.dataset import CURATED, NOISY, read_split, read_vocabulary
+from train_offline.dataset import CURATED, NOISY, Split, read_split, read_vocabulary
 from train_offline.recipes import Recipe, Size, digest_of
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
 from train_offline.train_fold import FoldJob, steps_left, train_fold
@@ -61,7 +61,7 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
         raise KernelError(f"--folds: there is no fold {wrong[0]}; size {size.name} has folds 0 to {size.n_folds - 1}")
     labels = read_vocabulary(settings.data)
     split = read_split(settings.data, CURATED, labels)
-    noisy_split = read_split(settings.data, NOISY, labels) if recipe.uses_noisy else None
+    noisy_split = _noisy_split(settings.data, labels) if recipe.uses_noisy else None
     device = pick_device()
     noisy_text = f" and {len(noisy_split.fnames)} noisy ones" if noisy_split else ""
     print(f"{len(split.fnames)} clips{noisy_text}, {len(labels)} labels; training on {device_name(device)}")
@@ -99,6 +99,14 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
     ]
     _side_by_side(jobs, settings.compile)
     return folder.members
+
+
+def _noisy_split(data: Path, labels: tuple[str, ...]) -> Split | None:
+    """The noisy split; not every data set has one."""
+    if (data / f"{NOISY}.csv").exists():
+        return read_split(data, NOISY, labels)
+    print(f"{data}: there is no {NOISY}.csv; the stages that would use it learn from the curated clips alone")
+    return None
 
 
 def _side_by_side(jobs: list[FoldJob], choice: CompileChoice) -> None:

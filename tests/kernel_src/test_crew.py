@@ -56,6 +56,30 @@ def test_no_more_batches_begin_than_there_are_workers_for() -> None:
     assert most == 2
 
 
+def test_one_worker_does_something_aside_while_the_other_goes_on() -> None:
+    crew, _ = make_crew(CPU, CPU)
+    passed, done = threading.Event(), threading.Event()
+
+    def aside() -> None:
+        if passed.wait(timeout=10):
+            done.set()
+
+    crew.run_aside(aside)
+    crew.run(range(4), lambda *_: None, lambda _: None)
+    passed.set()
+    crew.close(patience_s=10)
+    assert done.is_set()
+
+
+def test_a_lone_worker_does_nothing_aside() -> None:
+    crew, _ = make_crew(CPU)
+    done: list[bool] = []
+    crew.run_aside(lambda: done.append(True))
+    crew.run(range(2), lambda *_: None, lambda _: None)
+    crew.close(patience_s=10)
+    assert not done
+
+
 def test_what_a_worker_raises_ends_the_pass_and_the_crew_goes_on() -> None:
     crew, _ = make_crew(CPU, CPU)
 

@@ -1,5 +1,8 @@
 import io
+import queue
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +88,46 @@ def test_batches_have_every_clip_once_in_order_and_shrink_at_the_end(n_clips: in
 
 def test_batches_of_one_size_leave_only_the_last_one_smaller() -> None:
     assert [len(batch) for batch in cut_into_batches(range(21), 8, 8)] == [8, 8, 5]
+
+
+def test_a_member_that_is_placed_ahead_is_there_when_it_is_to_look(member: LoadedMember) -> None:
+    another = replace(member, id="another")
+    placed: list[str] = []
+    both = threading.Event()
+
+    def place(which: LoadedMember, _: torch.device) -> LoadedMember:
+        placed.append(which.id)
+        if len(placed) == 2:
+            both.set()
+        return which
+
+    clock = Clock()
+    crew = Crew([torch.device("cpu")] * 2, EventLog(None, clock, io.StringIO()))
+    runner = PassRunner(lambda clip, *_: clip_spectrogram(clip), TimeBudget(100, 1, clock), crew, 4, 1.0, placed=place)
+    runner.place_ahead(another)
+    run(runner, member, range(10))
+    assert both.wait(timeout=10)
+    run(runner, another, range(10))
+    runner.place_ahead(another)
+    crew.close(patience_s=10)
+    assert sorted(placed) == sorted([member.id, "another"])
+
+
+def test_a_member_that_cannot_be_placed_says_so_when_it_is_to_look(member: LoadedMember) -> None:
+    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def place(which: LoadedMember, _: torch.device) -> LoadedMember:
+        asked.put(which.id)
+        raise RuntimeError("no room")
+
+    clock = Clock()
+    crew = Crew([torch.device("cpu")] * 2, EventLog(None, clock, io.StringIO()))
+    runner = PassRunner(lambda clip, *_: clip_spectrogram(clip), TimeBudget(100, 1, clock), crew, 4, 1.0, placed=place)
+    runner.place_ahead(member)
+    asked.get(timeout=10)
+    with pytest.raises(RuntimeError, match="no room"):
+        run(runner, member, range(10))
+    crew.close(patience_s=10)
 
 
 def test_clips_that_cannot_be_used_are_named(member: LoadedMember) -> None:

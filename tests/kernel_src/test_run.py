@@ -158,6 +158,16 @@ def test_weights_for_other_labels_are_one_line_and_exit_code_2(tmp_path: Path) -
     assert run_kernel(tmp_path, rerun=True).exit_code == 0
 
 
+@pytest.mark.usefixtures("competition")
+def test_without_weights_the_rerun_still_has_a_submission_and_says_why(tmp_path: Path) -> None:
+    done = run_kernel(tmp_path, rerun=True)
+    assert done.exit_code == 0
+    assert "manifest.json" in done.named("run_failed")[0]["reason"]
+    assert done.rows
+    assert {value for row in done.rows.values() for value in row} == {1 / len(LABELS)}
+    assert run_kernel(tmp_path).exit_code == 2
+
+
 @pytest.mark.usefixtures("competition", "weights")
 @pytest.mark.parametrize("time_s", [0.5, 14.0])
 def test_too_little_time_still_gives_a_valid_submission_in_time(tmp_path: Path, time_s: float) -> None:

@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from simulated_day import PRIORS, Day, Schedule
 
+from kernel_src.predict import PassRunner
+
 SHARES = st.floats(0.02, 0.98)
 EXAMPLES = int(os.environ.get("SCHEDULES", "1000"))
 
@@ -104,6 +106,15 @@ def test_the_cheaper_network_makes_the_first_full_pass() -> None:
     day = usual_day(member_costs_s=(1.0, 0.2), limit_s=30.0, n_clips=100)
     assert (day.loop.looks[1] >= 1).all()
     assert day.loop.looks[0].sum() == 0
+
+
+def test_while_a_network_looks_for_the_first_time_the_next_one_is_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    placed: list[str] = []
+    monkeypatch.setattr(PassRunner, "place_ahead", lambda _, member: placed.append(member.id))
+    day = Day(Schedule(60.0, 20, (0.01, 0.01, 0.01), most_passes=9))
+    day.live()
+    firsts = list(dict.fromkeys(f"m{member}" for member, *_ in day.seen))
+    assert placed == firsts[1:]
 
 
 def test_a_run_that_has_settled_says_so_and_leaves_time() -> None:

@@ -1,6 +1,7 @@
 """Training as a user runs it: the real commands on a tiny data set of real files."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,6 +24,7 @@ from train_offline.metric import lwlrap
 from train_offline.out_of_fold import score_weights
 from train_offline.recipes import SILVER
 from train_offline.training import TrainingSettings, train
+from train_offline.weights_report import write_report
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +105,19 @@ def test_the_trained_network_gives_the_kernel_what_it_gave_in_training(training_
     assert (loaded.mean, loaded.std) == (member.mean, member.std)
     assert loaded.frontend == SMALL_FRONTEND
     assert loaded.config == TINY.model(len(LABELS))
+
+
+def test_a_data_set_without_a_noisy_split_trains_on_the_curated_clips_alone(
+    training_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "without noisy clips"
+    shutil.copytree(training_data, data, symlinks=True)
+    (data / "train_noisy.csv").unlink()
+    members = train(settings(data, tmp_path / "weights", folds=(0,)))
+    assert [member.stage for member in members] == ["curated", "noisy"]
+    assert "there is no train_noisy.csv" in capsys.readouterr().out
+    write_report(data, tmp_path / "weights")
+    assert "from the curated clips alone" in (tmp_path / "weights" / "report.html").read_text()
 
 
 def test_clips_that_cannot_be_read_are_named_and_left_out(
