@@ -27,6 +27,8 @@ WHOLE_FILE_BYTES = 16 << 20
 
 _EXACT_IN_INT16 = ("PCM_16", "PCM_S8", "PCM_U8")
 _MOST_CHANNELS = 1024  # libsndfile's own limit: more are a damaged header
+_LARGEST_SAMPLE = np.float32(1e12)  # the energies of anything larger are beyond float32
+_LOWEST_RATE_HZ = 1000  # whatever says less is a damaged header, and would become gigabytes when resampled
 _MOST_SAMPLES = 1 << 40  # libsndfile gives a much larger number where a file does not tell its length
 
 
@@ -39,10 +41,11 @@ def read_waveform(path: Path, sample_rate_hz: int, trim_top_db: float | None) ->
         trim_top_db: leading and trailing frames this far below the loudest are cut off; None keeps them.
 
     Returns:
-        waveform: [samples] float32, most often in [-1, 1]; samples that are not finite count as silence.
+        waveform: [samples] float32, most often in [-1, 1]; samples that are not finite, or so large that their
+            energy is not, count as silence.
 
     Raises:
-        ClipError: missing, unreadable, empty, or without a single finite sample.
+        ClipError: missing, unreadable, empty, of an impossible rate, or without a single usable sample.
         MemoryError: the waveform does not fit into memory.
     """
     try:
@@ -55,6 +58,8 @@ def read_waveform(path: Path, sample_rate_hz: int, trim_top_db: float | None) ->
         text = getattr(error, "error_string", str(error)).rstrip(".")
         reason = "the file is missing" if not path.exists() else f"cannot be decoded ({text})"
         raise ClipError(path, reason) from error
+    if not waveform.size:
+        raise ClipError(path, "has no samples")
     return waveform if trim_top_db is None else trim_silence(waveform, trim_top_db)
 
 
@@ -101,6 +106,8 @@ def _decode(file: soundfile.SoundFile, path: Path, sample_rate_hz: int) -> Wavef
     """The whole file as [samples] float32 at the wanted rate."""
     if not 0 < file.frames < _MOST_SAMPLES:
         raise ClipError(path, "has no samples" if file.frames == 0 else "does not say how long it is")
+    if file.samplerate < _LOWEST_RATE_HZ:
+        raise ClipError(path, f"says that its sample rate is {file.samplerate} Hz")
     waveform = np.empty(file.frames * sample_rate_hz // file.samplerate + 2, np.float32)  # soxr rounds the length
     n_samples = 0
     for block in _resample(_mono_blocks(file, path), file.samplerate, sample_rate_hz):
@@ -110,20 +117,20 @@ def _decode(file: soundfile.SoundFile, path: Path, sample_rate_hz: int) -> Wavef
 
 
 def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[Waveform]:
-    """The mean of the channels, [samples] float32 at the file's own rate, without anything that is not finite."""
+    """The mean of the channels, [samples] float32 at the file's own rate, without anything that is no sound."""
     exact = file.subtype in _EXACT_IN_INT16
     buffer = np.empty((BLOCK_SAMPLES, file.channels), np.int16 if exact else np.float32)
-    any_finite = exact
+    any_usable = exact
     while len(channels := file.read(out=buffer)):
         if exact:
             yield _mono(channels)
             continue
         block: Waveform = channels[:, 0] if file.channels == 1 else channels.mean(axis=1)
-        finite = np.isfinite(block)
-        any_finite = any_finite or bool(finite.any())
-        yield block if finite.all() else np.where(finite, block, np.float32(0))
-    if not any_finite:
-        raise ClipError(path, "has no finite sample")
+        usable = np.abs(block) < _LARGEST_SAMPLE  # not where it is NaN
+        any_usable = any_usable or bool(usable.any())
+        yield block if usable.all() else np.where(usable, block, np.float32(0))
+    if not any_usable:
+        raise ClipError(path, "has no usable sample: none is finite, or all are beyond any sound")
 
 
 def _resample(blocks: Iterator[Waveform], rate_hz: int, wanted_hz: int) -> Iterator[Waveform]:

@@ -34,21 +34,23 @@ class Blend:
         self._looks = np.zeros(n_clips, np.float64)
         self._lock = threading.Lock()
 
-    def add(self, clips: Sequence[int], probabilities: Float64) -> None:
+    def add(self, clips: Sequence[int], probabilities: Float64) -> npt.NDArray[np.bool_]:
         """Adds one look at some clips.
 
         Args:
             clips: their indices, each at most once.
             probabilities: [clips, labels]; a clip whose values are not all finite is left as it was.
+
+        Returns:
+            [clips] whose values are finite, and count.
         """
-        rows, values = np.asarray(clips, np.intp), probabilities
-        if not np.isfinite(values).all():
-            finite = np.isfinite(values).all(axis=1)
-            rows, values = rows[finite], values[finite]
+        finite = np.asarray(np.isfinite(probabilities).all(axis=1))
+        rows, values = np.asarray(clips, np.intp)[finite], probabilities[finite]
         with self._lock:
             self._sums[rows] += values
             self._squares[rows] += values * values
             self._looks[rows] += 1
+        return finite
 
     @property
     def reached(self) -> int:

@@ -34,7 +34,7 @@ def read_clip_list(competition: Path) -> ClipList:
     """
     table = competition / "sample_submission.csv"
     try:
-        with table.open(encoding="utf-8", newline="") as file:
+        with table.open(encoding="utf-8-sig", newline="") as file:  # tables that went through Excel begin with a mark
             rows = [row for row in csv.reader(file) if row]
     except OSError as error:
         raise KernelError(f"{table}: cannot be read ({error.strerror}); it names the clips to tag") from error

@@ -45,6 +45,7 @@ class SpectrogramSource:
         events: is told of every clip that cannot be used, once.
         extractors: do the work, each of them for a thread of its own; whoever made them closes them, afterwards.
         device: where waveforms become spectrograms, in batches; None: the extractors do that, too.
+        raise_faults: whether a fault of our own reaches whoever waits for the clip; otherwise the clip cannot be used.
     """
 
     def __init__(
@@ -54,10 +55,13 @@ class SpectrogramSource:
         events: EventLog,
         extractors: Sequence[Extractor],
         device: torch.device | None = None,
+        *,
+        raise_faults: bool = True,
     ) -> None:
         self._clips = clips
         self._store = store
         self._events = events
+        self._raise_faults = raise_faults
         self._schedule = Schedule(LOOK_AHEAD_CLIPS, self._is_made)
         self._lock = threading.Lock()
         self._waited_for: dict[Job, Future[Spectrogram | None]] = {}
@@ -191,8 +195,8 @@ class SpectrogramSource:
         self._schedule.finish(job, refused=refused)
 
     def _deliver_failure(self, job: Job, error: BaseException) -> None:
-        """A clip that cannot be used is None from here on; any other error goes to whoever waits."""
-        usable = not isinstance(error, ClipError | MemoryError)
+        """A clip that cannot be used is None from here on; a fault of our own goes to whoever waits, if it may."""
+        usable = self._raise_faults and not isinstance(error, ClipError | MemoryError)
         fname = self._clips.fnames[job.clip]
         with self._lock:
             first_time = not usable and fname not in self._failed
@@ -200,7 +204,7 @@ class SpectrogramSource:
                 self._failed.add(fname)
             future = self._waited_for.pop(job, None)
         if first_time:
-            reason = error.reason if isinstance(error, ClipError) else "does not fit into memory"
+            reason = _reason(error)
             self._events.emit("clip_failed", f"{fname}: {reason}; it keeps its prior", fname=fname, reason=reason)
         if future is not None and usable:
             future.set_exception(error)
@@ -219,3 +223,10 @@ class SpectrogramSource:
 
     def _key(self, job: Job) -> str:
         return f"{job.config.fingerprint}/{self._clips.fnames[job.clip]}"
+
+
+def _reason(error: BaseException) -> str:
+    """Why a clip cannot be used, in a few words."""
+    if isinstance(error, ClipError):
+        return error.reason
+    return "does not fit into memory" if isinstance(error, MemoryError) else f"meets a fault of ours ({error!r})"

@@ -171,10 +171,20 @@ def memory_reader(process: Path = Path("/proc/self")) -> MemoryReader:
 
     Args:
         process: the folder that holds the process's `cgroup` and `mountinfo`.
+
+    Returns:
+        A reader that has been read from once.
     """
     machine = MachineReader()
-    groups = [CgroupReader(folder, layout) for folder, layout in _cgroup_folders(process)]
-    return NestedReader(groups[0], [*groups[1:], machine]) if groups else machine
+    try:
+        groups = [CgroupReader(folder, layout) for folder, layout in _cgroup_folders(process)]
+        if not groups:
+            return machine
+        reader = NestedReader(groups[0], [*groups[1:], machine])
+        reader.used_bytes(), reader.limit_bytes()
+    except (OSError, ValueError):  # some sandboxes have a part of the files, or other figures in them
+        return machine
+    return reader
 
 
 def _cgroup_folders(process: Path) -> Iterator[tuple[Path, CgroupLayout]]:

@@ -1,6 +1,7 @@
 """What a run is told from outside: the one place where the environment is read."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -57,11 +58,14 @@ def read_settings(
     settings = RunSettings(
         limits=limits_from_table(kernel_toml.get("limits", {}), commit_run=not is_rerun),
         competition=kernel.get("competition", ""),
-        datasets=tuple(kernel.get("datasets", ())),
+        datasets=tuple("/".join(source.split("/")[:2]) for source in kernel.get("datasets", ())),  # without a version
         is_rerun=is_rerun,
     )
     return _with_overrides(settings, _read_overrides(environment.get(OVERRIDES_VARIABLE, "{}")))
 
+
+_TOO_LARGE = 1 << 31
+"""Of numbers that are neither bytes nor seconds."""
 
 # The kinds of JSON value that each override takes; bool is an int in Python, so it is told apart by hand.
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -93,8 +97,13 @@ def _read_overrides(text: str) -> dict[str, Any]:
             raise KernelError(f"{OVERRIDES_VARIABLE}: {name} is {value!r}, expected {kinds[0].__name__}")
     if overrides.get("backend", PLAIN) not in BACKENDS:
         raise KernelError(f"{OVERRIDES_VARIABLE}: backend is {overrides['backend']!r}, expected one of {BACKENDS}")
-    if overrides.get("batch_clips", 1) < 1:
-        raise KernelError(f"{OVERRIDES_VARIABLE}: batch_clips is {overrides['batch_clips']}, expected at least 1")
+    for name, least in (("batch_clips", 1), ("seed", 0)):
+        if not least <= overrides.get(name, least) < _TOO_LARGE:
+            raise KernelError(
+                f"{OVERRIDES_VARIABLE}: {name} is {overrides[name]}, expected {least} to {_TOO_LARGE - 1}"
+            )
+    if not math.isfinite(overrides.get("time_s", 0)):
+        raise KernelError(f"{OVERRIDES_VARIABLE}: time_s is {overrides['time_s']}, expected seconds")
     return overrides
 
 

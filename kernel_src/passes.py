@@ -146,8 +146,7 @@ class PassLoop:
         skipped: list[int] = []
 
         def deliver(result: BatchResult) -> None:
-            self._take(plan.member, result)
-            reached.extend(result.clips)
+            reached.extend(self._take(plan.member, result))
             skipped.extend(result.skipped)
             self._writes.looks_delivered(self._passes)
 
@@ -172,13 +171,16 @@ class PassLoop:
                 self._runner.place_ahead(member)
                 return
 
-    def _take(self, member: int, result: BatchResult) -> None:
-        """Takes in what a batch has brought."""
+    def _take(self, member: int, result: BatchResult) -> list[int]:
+        """Takes in what a batch has brought; returns the clips that a look has reached."""
+        reached: list[int] = []
         if result.probabilities is not None:
-            self._blend.add(result.clips, result.probabilities[:, self._columns])
+            counts = self._blend.add(result.clips, result.probabilities[:, self._columns])
             config, rows = self._members[member].config, np.asarray(result.clips, np.intp)
             self.views[member][rows] = [len(windows(n, config.crop_frames, config.n_mels)) for n in result.frames]
-            self.looks[member][rows] += 1
+            self.looks[member][rows[counts]] += 1
+            reached = rows[counts].tolist()
+            self._give_up(member, rows[~counts].tolist())
         for clip in result.unusable:
             self.views[:, clip] = self.looks[:, clip]
         frontend = self._members[member].frontend
@@ -186,10 +188,21 @@ class PassLoop:
             for other in range(len(self._members)):
                 if self._members[other].frontend == frontend:
                     self._put_off(other, clip)
+        return reached
+
+    def _give_up(self, member: int, clips: Sequence[int]) -> None:
+        """A member whose values for some clips are not finite is not asked about them again."""
+        if not clips:
+            return
+        self.views[member][clips] = self.looks[member][clips]
+        name = self._members[member].id
+        text = f"{name}: what it says of {len(clips)} clips is not finite; it is not asked about them again"
+        self._events.emit("looks_not_finite", text, member=name, clips=len(clips))
 
     def _put_off(self, member: int, clip: int) -> None:
         """Leaves a late clip out until its spectrogram is there."""
-        self._late[member, clip] = int(self.views[member, clip] - self.looks[member, clip])
+        left = int(self.views[member, clip] - self.looks[member, clip])
+        self._late[member, clip] = self._late.get((member, clip), 0) + left
         self.views[member, clip] = self.looks[member, clip]
 
     def _view_of(self, member: int, clip: int, frames: int) -> int:

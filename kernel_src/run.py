@@ -99,7 +99,8 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
         events.emit("run_ended", "no clips to tag", reason="no clips", passes=0, clips=0)
         return
 
-    with ExitStack() as at_the_end:
+    # The last resort stands down last: a disk that stalls can hold up what comes before, too.
+    with ExitStack() as guarded, ExitStack() as at_the_end:
         # The compiler begins while numpy, scipy and torch are loaded.
         for code in (frontend_source.CODE, winograd_source.CODE):
             code.start()
@@ -118,20 +119,24 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
 
         writer = SubmissionWriter(submission, Blend(len(clips.fnames), priors), budget, events)
         at_the_end.callback(submission.remove_spare)
-        last_resort = LastResort(budget, writer.write_last, events)
-        at_the_end.callback(last_resort.stand_down)
+        guarded.callback(LastResort(budget, writer.write_last, events).stand_down)
         prepare_for_torch()
         from kernel_src.tagging import Tagger  # noqa: PLC0415 - torch takes seconds to load
 
         tagger = Tagger(settings, budget, events, clips, extractors=extractors, writer=writer)
         outcome = tagger.tag(weights_dir, manifest)
-    text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {len(clips.fnames)} clips tagged"
-    events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
+        at_the_end.close()
+        text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {len(clips.fnames)} clips tagged"
+        events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
 
 
 def _write_first(submission: Submission, clips: ClipList, row: Sequence[float], what: str, events: EventLog) -> None:
-    """A submission that knows nothing of the clips."""
-    submission.write([row] * len(clips.fnames), version=0)
+    """A submission that knows nothing of the clips. A disk that does not take it may take a later one."""
+    try:
+        submission.write([row] * len(clips.fnames), version=0)
+    except OSError as error:
+        events.emit("write_failed", f"{error}; there is no submission yet", error=str(error))
+        return
     events.emit("prior_written", f"{what} for {len(clips.fnames)} clips, {len(clips.labels)} labels")
 
 

@@ -72,8 +72,8 @@ class Submission:
         """Writes in place of the version before the last, whose blocks are ours even when the disk is full by now.
 
         Returns:
-            Whether there was a spare of the right size. The submission is there at every moment: it is linked to a
-            second name before the new one takes its place.
+            Whether there was a spare of the right size, on a file system that links files. The submission is there at
+            every moment: it is linked to a second name before the new one takes its place.
         """
         before = self._spare.with_suffix(".before")
         try:
@@ -86,7 +86,7 @@ class Submission:
             os.link(self.path, before)
             self._spare.replace(self.path)
             before.replace(self._spare)
-        except FileNotFoundError:
+        except OSError:
             return False
         return True
 

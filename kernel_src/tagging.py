@@ -85,7 +85,9 @@ class Tagger:
         gpu = None if devices[0].type == "cpu" else devices[0]
         crew = Crew(devices, self._events)
         with self._open_store() as store:
-            source = SpectrogramSource(self._clips, store, self._events, self._extractors, gpu)
+            source = SpectrogramSource(
+                self._clips, store, self._events, self._extractors, gpu, raise_faults=not self._settings.is_rerun
+            )
             try:
                 for _, member in members:
                     source.start(member.frontend, range(len(self._clips.fnames)))
@@ -138,7 +140,8 @@ class Tagger:
         batch_clips = self._settings.batch_clips or (CPU_BATCH_CLIPS if on_cpu else GPU_BATCH_CLIPS)
         # A GPU's graphs are for full batches.
         last_batch_clips = CPU_LAST_BATCH_CLIPS if on_cpu else None
-        placed = self._placing([loaded for _, loaded in members], device, batch_clips)
+        trial_clips = min(batch_clips, max(1, len(self._clips.fnames)))
+        placed = self._placing([loaded for _, loaded in members], device, trial_clips)
         writing = WritingThread(self._writer.write)
         loop = PassLoop(
             [loaded for _, loaded in members],

@@ -149,6 +149,8 @@ def load_member(
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise KernelError(f"{path}: does not fit its settings ({reason}); export the weights again") from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in model.state_dict().values()):
+        raise KernelError(f"{path}: has values that are not finite; train this member again")
     loaded = LoadedMember(
         id=member.id,
         model=model.to(device).eval().requires_grad_(False),

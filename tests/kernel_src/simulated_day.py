@@ -152,10 +152,11 @@ class Day:
         """Notes what the blend is given and which views are asked for, on their way."""
         add, view_of = self.blend.add, self.loop._view_of
 
-        def adding(clips: Sequence[int], probabilities: np.ndarray) -> None:
-            for clip, row in zip(clips, probabilities, strict=True):
+        def adding(clips: Sequence[int], probabilities: np.ndarray) -> np.ndarray:
+            counts = add(clips, probabilities)
+            for clip, row in itertools.compress(zip(clips, probabilities, strict=True), counts):
                 self.said[clip].append(row)
-            add(clips, probabilities)
+            return counts
 
         def viewing(member: int, clip: int, frames: int) -> int:
             view = view_of(member, clip, frames)

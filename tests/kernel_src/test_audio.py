@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kernel_src import audio
 from kernel_src.audio import BLOCK_SAMPLES, read_waveform, trim_silence
 from kernel_src.errors import ClipError
+from kernel_src.frontend import FrontendConfig, spectrogram
 from sample_data import tone
 
 
@@ -140,17 +141,32 @@ def test_samples_that_are_not_finite_count_as_silence(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read[:100], waveform[:100])
 
 
+def test_samples_beyond_any_sound_count_as_silence(tmp_path: Path) -> None:
+    path = tmp_path / "spike.wav"
+    waveform = tone(0.1)
+    waveform[1000] = 1e25
+    soundfile.write(path, waveform, 44_100, subtype="FLOAT")
+    read = read_waveform(path, 44_100, 60.0)
+    assert read[1000] == 0
+    assert len(read) == len(waveform)
+    assert np.isfinite(spectrogram(read, FrontendConfig())).all()
+
+
 def test_what_cannot_be_used_is_an_error_that_names_the_clip(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "empty.wav", np.zeros(0, np.float32), 44_100)
     soundfile.write(tmp_path / "nan.wav", np.full(100, np.nan, np.float32), 44_100, subtype="FLOAT")
+    soundfile.write(tmp_path / "huge.wav", np.full(100, 1e30, np.float32), 44_100, subtype="FLOAT")
+    soundfile.write(tmp_path / "slow.wav", tone(0.1), 1)
     (tmp_path / "text.wav").write_text("this is no sound")
     (tmp_path / "nothing.wav").touch()
     reasons = {}
-    for name in ("empty", "nan", "text", "nothing", "missing"):
+    for name in ("empty", "nan", "huge", "slow", "text", "nothing", "missing"):
         with pytest.raises(ClipError, match=name) as caught:
             read_waveform(tmp_path / f"{name}.wav", 44_100, 60.0)
         reasons[name] = caught.value.reason
     assert reasons["missing"] == "the file is missing"
     assert reasons["empty"] == "has no samples"
-    assert reasons["nan"] == "has no finite sample"
+    assert reasons["nan"] == reasons["huge"]
+    assert "no usable sample" in reasons["nan"]
+    assert reasons["slow"] == "says that its sample rate is 1 Hz"
     assert "decoded" in reasons["text"]

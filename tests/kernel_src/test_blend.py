@@ -38,7 +38,7 @@ def test_a_clip_has_the_mean_and_the_spread_of_the_looks_that_reached_it(passes:
 
 def test_values_that_are_not_finite_cost_one_look_at_one_clip() -> None:
     blend = Blend(2, PRIORS)
-    blend.add([0, 1], np.array([[1, np.nan, 1], [0.5, 0.5, 0.5]]))
+    assert blend.add([0, 1], np.array([[1, np.nan, 1], [0.5, 0.5, 0.5]])).tolist() == [False, True]
     assert blend.reached == 1
     np.testing.assert_allclose(blend.probabilities()[0], PRIORS)
 

@@ -19,6 +19,11 @@ def test_clips_and_labels_come_in_the_submissions_order(tmp_path: Path) -> None:
     assert clips.path("a.wav") == tmp_path / "test" / "a.wav"
 
 
+def test_a_table_that_went_through_a_spreadsheet_is_read_all_the_same(tmp_path: Path) -> None:
+    clips = read_clip_list(write_sample(tmp_path, "\ufefffname,Bark\r\nb.wav,0\r\n"))
+    assert (clips.fnames, clips.labels) == (("b.wav",), ("Bark",))
+
+
 def test_a_placeholder_without_clips_is_normal(tmp_path: Path) -> None:
     assert read_clip_list(write_sample(tmp_path, "fname,Bark\n")).fnames == ()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,12 +42,14 @@ class Bench:
         settings: StoreSettings = AMPLE,
         device: torch.device | None = None,
         extractors: Sequence[Extractor] = (ThreadExtractor(), ThreadExtractor()),
+        *,
+        raise_faults: bool = True,
     ) -> None:
         self.out = io.StringIO()
         events = EventLog(None, lambda: 0.0, self.out)
         self.clips = ClipList(fnames, ("Bark",), folder)
         self.store = SpectrogramStore(settings, memory_reader(), folder, events)
-        self.source = SpectrogramSource(self.clips, self.store, events, extractors, device)
+        self.source = SpectrogramSource(self.clips, self.store, events, extractors, device, raise_faults=raise_faults)
         self.source.start(SMALL_FRONTEND, range(len(fnames)))
 
     def get(self, clip: int, patience_s: float = 20.0) -> np.ndarray | None:
@@ -64,8 +67,10 @@ def bench(
     settings: StoreSettings = AMPLE,
     device: torch.device | None = None,
     extractors: Sequence[Extractor] = (ThreadExtractor(), ThreadExtractor()),
+    *,
+    raise_faults: bool = True,
 ) -> Iterator[Bench]:
-    opened = Bench(folder, tuple(names), settings, device, extractors)
+    opened = Bench(folder, tuple(names), settings, device, extractors, raise_faults=raise_faults)
     try:
         yield opened
     finally:
@@ -195,6 +200,18 @@ def test_a_bug_reaches_whoever_asks_for_the_clip(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(extractors, "read_waveform", read)
     with bench(tmp_path, write_clips(tmp_path, 2)) as opened, pytest.raises(ZeroDivisionError):
         opened.get(1)
+
+
+def test_where_a_bug_must_not_reach_anybody_it_costs_the_clip_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path, *settings: Any) -> np.ndarray:
+        return read_waveform(path, *settings) if path.stem != "001" else np.zeros(1 // 0)
+
+    monkeypatch.setattr(extractors, "read_waveform", read)
+    with bench(tmp_path, write_clips(tmp_path, 3), raise_faults=False) as opened:
+        assert [opened.get(clip) is None for clip in range(3)] == [False, True, False]
+        assert "001.wav: meets a fault of ours (ZeroDivisionError" in opened.out.getvalue()
 
 
 def test_a_device_without_memory_left_gives_its_work_to_the_cpu(

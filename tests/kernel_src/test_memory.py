@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -110,6 +111,18 @@ def test_a_neighbour_under_the_same_outer_limit_leaves_less(tmp_path: Path) -> N
 
 def test_without_a_group_the_machine_is_read(tmp_path: Path) -> None:
     assert isinstance(memory_reader(tmp_path / "no-proc"), MachineReader)
+
+
+@pytest.mark.parametrize(("make", "version"), [(v1_group, 1), (v2_group, 2)])
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("cache 1\n")], ids=["none", "others"])
+def test_a_group_without_the_figures_that_are_wanted_is_as_good_as_none(
+    tmp_path: Path, make: Callable[..., None], version: int, spoil: Callable[[Path], object]
+) -> None:
+    mount = tmp_path / "cgroup"
+    make(mount / "a", usage=30 * MB)
+    process = process_in(tmp_path / "proc", mount, cgroup="/a", version=version)
+    spoil(mount / "a" / "memory.stat")
+    assert isinstance(memory_reader(process), MachineReader)
 
 
 def test_the_root_group_of_v1_is_the_machine(tmp_path: Path) -> None:

@@ -55,7 +55,9 @@ def test_everything_else_is_taken_as_given() -> None:
         ({"passes": "3"}, "passes"),
         ({"passes": True}, "passes"),
         ({"backend": "quickest"}, "backend is 'quickest', expected one of"),
-        ({"batch_clips": 0}, "batch_clips is 0, expected at least 1"),
+        ({"batch_clips": 0}, "batch_clips is 0, expected 1 to"),
+        ({"seed": 1 << 70}, "seed is .* expected 0 to"),
+        ({"time_s": float("nan")}, "time_s is nan"),
         ({"time_s": None}, "time_s"),
     ],
 )

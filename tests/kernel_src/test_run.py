@@ -18,6 +18,7 @@ import soundfile
 
 from kernel_src import run as run_module
 from kernel_src.overrides import OVERRIDES_VARIABLE, RERUN_VARIABLE
+from kernel_src.passes import Outcome
 from sample_data import LABELS, make_weights, tone, write_table
 
 PRIORS = [0.1, 0.2, 0.3]
@@ -111,7 +112,9 @@ def test_unusable_clips_cost_their_own_score_and_strange_ones_nothing(competitio
         soundfile.write(test / name, waveform, 44_100)
     stereo = np.stack([tone(1.0, rate_hz=8000)] * 2, axis=1)
     soundfile.write(test / "8khz.wav", stereo, 8000, subtype="FLOAT")
-    rows = [f"{name},0,0,0" for name in (*names, *strange, "8khz.wav")]
+    spike = np.where(np.arange(44_100) == 1000, 1e25, tone(1.0))
+    soundfile.write(test / "spike.wav", spike, 44_100, subtype="FLOAT")
+    rows = [f"{name},0,0,0" for name in (*names, *strange, "8khz.wav", "spike.wav")]
     write_table(competition / "sample_submission.csv", ["fname," + ",".join(LABELS), *rows])
 
     done = run_kernel(tmp_path, passes=2)
@@ -222,6 +225,22 @@ def test_a_kill_at_any_moment_leaves_a_complete_submission(long_run: subprocess.
     long_run.kill()
     long_run.wait(10)
     assert len(Finished(0, "", "", tmp_path / "working").rows) == 66
+
+
+@pytest.mark.usefixtures("competition", "weights")
+def test_the_last_resort_stands_by_until_the_last_file_is_done_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("kernel_src.submission.Submission.remove_spare", lambda _: done.append("spare removed"))
+    monkeypatch.setattr("kernel_src.last_resort.LastResort.stand_down", lambda _: done.append("stood down"))
+    monkeypatch.setattr("kernel_src.last_resort.LastResort._watch", lambda _: None)
+    monkeypatch.setattr("kernel_src.tagging.Tagger.tag", lambda *_: Outcome("no reason", 0, 0))
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)  # this process keeps its own signals
+    for name, value in environment(tmp_path, rerun=False).items():
+        monkeypatch.setenv(name, value)
+    assert run_module.main() == 0
+    assert done == ["spare removed", "stood down"]
 
 
 class OwnFaultError(Exception):

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,24 @@ def test_while_a_network_looks_for_the_first_time_the_next_one_is_placed(monkeyp
     day.live()
     firsts = list(dict.fromkeys(f"m{member}" for member, *_ in day.seen))
     assert placed == firsts[1:]
+
+
+def test_a_network_whose_values_are_not_finite_does_not_end_the_looks_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look = Day._look
+
+    def spoilt(day: Day, member: Any, *rest: Any) -> np.ndarray:
+        said = look(day, member, *rest)
+        return said * np.nan if member.index == 0 else said
+
+    monkeypatch.setattr(Day, "_look", spoilt)
+    day = Day(Schedule(60.0, 20, (0.01, 0.01, 0.01), stop_early=True))
+    day.live()
+    assert day.blend.reached == 20
+    assert day.loop.looks[0].sum() == 0
+    assert Counter(member for member, *_ in day.seen)[0] == 20, "it was asked about each clip once"
+    np.testing.assert_allclose(day.blend.probabilities(), slow_blend(day))
 
 
 def test_a_run_that_has_settled_says_so_and_leaves_time() -> None:

@@ -95,6 +95,17 @@ def test_a_disk_that_refuses_leaves_the_old_submission_and_no_rubbish(
     assert [path.name for path in tmp_path.iterdir()] == ["submission.csv"]
 
 
+def test_a_file_system_that_links_no_files_takes_every_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    submission = Submission(tmp_path, CLIPS)
+    for version in range(4):
+        assert submission.write([[0.1 * version, 0.5]] * 2, version)
+        assert float(read(tmp_path / "submission.csv")[1][1]) == pytest.approx(0.1 * version)
+
+
 @pytest.mark.root
 def test_a_disk_that_others_have_filled_still_takes_every_later_version(tmp_path: Path) -> None:
     disk = tmp_path / "disk"

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from kernel_src.backend_names import EXACT, PLAIN
 from kernel_src.backends import usual
@@ -53,6 +53,15 @@ def test_weights_that_do_not_fit_their_settings_are_one_clear_line(tmp_path: Pat
     with pytest.raises(KernelError, match="does not fit its settings") as caught:
         load_member(tmp_path, replace(member, sha256=sha256_of(path)), 3, CPU)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, member: Member) -> None:
+    path = tmp_path / member.file
+    state = load_file(path)
+    state["norm.weight"][1] = torch.nan
+    save_file(state, path)
+    with pytest.raises(KernelError, match="not finite"):
+        load_member(tmp_path, replace(member, sha256=sha256_of(path)), 3, CPU)
 
 
 def test_outputs_that_do_not_fit_the_labels_are_refused(tmp_path: Path, member: Member) -> None:
