@@ -126,6 +126,10 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
         tagger = Tagger(settings, budget, events, clips, extractors=extractors, writer=writer)
         outcome = tagger.tag(weights_dir, manifest)
         at_the_end.close()
+        if not outcome.clips and budget.left_s > 0:
+            raise KernelError(
+                f"none of {len(clips.fnames)} clips could be tagged ({outcome.reason}); see the events above"
+            )
         text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {len(clips.fnames)} clips tagged"
         events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
 

@@ -5,18 +5,20 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulator.bad_days import DAYS_NAME, Day, Fate
+from simulator.bad_days import DAYS_NAME, Day, Fate, untagged_clips
 from simulator.faults import Fault
 from simulator.rehearse import RunResult
 from simulator.run_events import named
 
+NAMED_CLIPS = 3
+"""Of many, so many are named."""
+
 
 def summary_lines(result: RunResult, report: Path) -> list[str]:
     """The end of the command's output."""
-    rows = [
-        *summary_rows(result),
-        ("files", f"{result.rehearsal.out}: kernel.log, summary.json, working/submission.csv"),
-    ]
+    names = ["kernel.log", "summary.json", "working/submission.csv"]
+    there = ", ".join(name for name in names if (result.rehearsal.out / name).exists())
+    rows = [*summary_rows(result), ("files", f"{result.rehearsal.out}: {there}")]
     return [f"{name:9} {text}" for name, text in [*rows, ("report", str(report))]]
 
 
@@ -32,6 +34,7 @@ def summary_rows(result: RunResult) -> list[tuple[str, str]]:
         ("disk", f"{result.peak_disk_bytes / 1e9:.3f} GB of {limits.disk_bytes / 1e9:.3g} GB at its peak"),
         ("passes", f"{passes_done(result)}" if result.events else "not known: the kernel kept no run.jsonl"),
         ("first", _first_text(result)),
+        *(("untagged", text) for text in _untagged_texts(result)),
         ("limits", "all hard" if not soft else "; ".join(soft)),
         *(("fault", f"{fault.text}, at {t_s:.1f} s") for t_s, fault in result.faults),
     ]
@@ -81,6 +84,15 @@ def _first_text(result: RunResult) -> str:
         return "no valid submission was seen" if result.staged.sample_submission else "not checked"
     later = f", but {len(result.invalid_at_s)} that were not valid" if result.invalid_at_s else ""
     return f"valid submission after {first_s:.1f} s{later}"
+
+
+def _untagged_texts(result: RunResult) -> list[str]:
+    """Which clips still have their first row at the end, but for those that were damaged on purpose."""
+    clips = sorted(untagged_clips(result) - result.staged.unusable)
+    if not clips:
+        return []
+    more = f" and {len(clips) - NAMED_CLIPS:,} more" if len(clips) > NAMED_CLIPS else ""
+    return [f"{len(clips):,}, with their first rows at the end: {', '.join(clips[:NAMED_CLIPS])}{more}; see kernel.log"]
 
 
 def _score_text(result: RunResult) -> str:

@@ -171,6 +171,19 @@ def test_without_weights_the_rerun_still_has_a_submission_and_says_why(tmp_path:
     assert run_kernel(tmp_path).exit_code == 2
 
 
+@pytest.mark.usefixtures("weights")
+def test_a_run_that_could_tag_nothing_has_failed(competition: Path, tmp_path: Path) -> None:
+    for clip in (competition / "test").iterdir():
+        clip.write_text("no sound")
+    on_commit = run_kernel(tmp_path)
+    assert on_commit.exit_code == 2
+    assert "none of 6 clips could be tagged" in on_commit.stderr
+    done = run_kernel(tmp_path, rerun=True)
+    assert done.exit_code == 0
+    assert "none of 6 clips" in done.named("run_failed")[-1]["reason"]
+    assert done.rows
+
+
 @pytest.mark.usefixtures("competition", "weights")
 @pytest.mark.parametrize("time_s", [0.5, 14.0])
 def test_too_little_time_still_gives_a_valid_submission_in_time(tmp_path: Path, time_s: float) -> None:

@@ -130,6 +130,26 @@ def test_a_bad_ending_is_named(name: str, simulate: Simulate, data: Path) -> Non
     assert (run.exit_code, run.summary["verdict"]) == (1, verdict), run.stderr
 
 
+def test_clips_that_keep_their_first_rows_are_named(simulate: Simulate, data: Path) -> None:
+    body = """
+write_valid()
+time.sleep(0.5)
+header, *rows = sample()
+write([header, *[[row[0], *["0.9" if index > 1 else str(label / 10) for label in range(1, len(header))]]
+                 for index, row in enumerate(rows)]])
+time.sleep(0.5)
+"""
+    done = simulate(body, "--data", str(data), "--soft")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("untagged")]
+    assert line == "untagged  2, with their first rows at the end: 00000000.wav, 00000001.wav; see kernel.log"
+
+
+def test_what_is_not_there_is_not_named_among_the_files(simulate: Simulate, data: Path) -> None:
+    done = simulate(WRITES_NOTHING, "--data", str(data), "--soft")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("files")]
+    assert line.endswith(": kernel.log, summary.json")
+
+
 def test_rows_in_another_order_are_as_good(simulate: Simulate, data: Path) -> None:
     run = simulate("header, *rows = sample()\nwrite([header, *reversed(rows)])", "--data", str(data))
     assert (run.exit_code, run.summary["verdict"]) == (0, "kept")
