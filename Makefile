@@ -27,6 +27,14 @@ venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
 
+# Another torch than the one that is there: the environment is made anew, by whichever target asks for it.
+ifneq ($(origin TORCH),file)
+ifneq ($(strip $(TORCH)),$(strip $(file < $(ready))))
+other_torch := yes
+.PHONY: $(ready)
+endif
+endif
+
 .PHONY: help setup demo test test-slow test-image check lint types bench train evaluate report describe export kernel \
   smoke simulate rehearse push-weights push pull-output submit release data layout clean
 
@@ -40,12 +48,12 @@ $(ready): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found; install it or give PYTHON=" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is older than Python 3.11; give a newer one: make setup PYTHON=python3.12" >&2; exit 2; }
-	@echo "setting up $(venv): torch and some sixty packages, a minute or two"
-	$(PYTHON) -m venv $(venv)
+	@echo "setting up $(venv): torch and some ninety packages, a minute or two"
+	$(PYTHON) -m venv $(if $(other_torch),--clear) $(venv)
 	$(python) -m pip install --quiet --upgrade "pip>=25.1"
 	$(python) -m pip install --quiet $(TORCH)
 	$(python) -m pip install --quiet --constraint constraints.txt --group dev
-	@touch $@
+	@echo '$(TORCH)' > $@
 
 demo: $(ready) ## the whole way on a small data set of its own: data, two folds, kernel, rehearsal, score
 	$(python) -m train_offline demo-data demo/data
@@ -121,10 +129,10 @@ types: $(ready)
 
 check: lint types test ## lint, types and tests: what must pass before a change goes in
 
-bench: $(ready) ## every benchmark that needs no GPU, some five minutes; keeps the results; ARGS="network kernel" for some
+bench: $(ready) ## every benchmark that needs no GPU, five to eight minutes; keeps the results; ARGS="network kernel" for some
 	$(python) -m benchmarks.run_all $(ARGS)
 
-clean: ## removes what the commands made, but neither weights nor the environment
+clean: ## removes build/ (with what benchmarks.quality trained) and demo/; weights/, data/ and the environment stay
 	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 layout: $(ready) ## writes the layout in README.md anew

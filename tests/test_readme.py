@@ -1,6 +1,7 @@
 """What the README says, held against what is there."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -22,6 +23,23 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 def test_the_layout_has_a_line_for_every_file_that_is_there() -> None:
     done = subprocess.run([sys.executable, ROOT / "docs" / "write_layout.py", "--check"], check=False)
     assert done.returncode == 0
+
+
+def test_another_torch_makes_the_environment_anew_and_the_same_one_does_not(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    ready = tmp_path / ".venv" / "ready"
+    ready.parent.mkdir()
+    ready.write_text("torch==1 --index-url here\n")
+
+    def planned(*settings: str) -> str:
+        return subprocess.run(
+            ["make", "-n", "setup", *settings], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert "venv" not in planned()
+    assert "-m venv" not in planned("TORCH=torch==1 --index-url here")
+    assert "-m venv --clear .venv" in planned("TORCH=torch==2")
 
 
 def test_every_make_target_in_the_text_exists() -> None:
