@@ -17,12 +17,13 @@ import torch
 
 from kernel_src.cpus import usable_cpus
 from kernel_src.frontend import FrontendConfig
-from kernel_src.manifest import Manifest, read_manifest, write_manifest
+from kernel_src.manifest import Manifest, read_manifest
 from kernel_src.model import SEDenseNet
 from kernel_src.model_config import ModelConfig
 from simulator.process_tree import process_tree
 from train_offline.batches import Normalisation
 from train_offline.evaluate import Validation
+from train_offline.manifest_file import write_manifest
 from train_offline.recipes import Stage
 from train_offline.train_network import TrainedNetwork
 from train_offline.weights_folder import WeightsFolder

@@ -38,6 +38,8 @@ def read_clip_list(competition: Path) -> ClipList:
             rows = [row for row in csv.reader(file) if row]
     except OSError as error:
         raise KernelError(f"{table}: cannot be read ({error.strerror}); it names the clips to tag") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise KernelError(f"{table}: is no csv text in UTF-8 ({error}); save it as such") from error
     if not rows or rows[0][0] != "fname" or len(rows[0]) < 2:
         found = ",".join(rows[0][:3]) if rows else "an empty file"
         raise KernelError(f"{table}: expected a header `fname,label,label,...`, got {found}")

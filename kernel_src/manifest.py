@@ -109,12 +109,9 @@ def _check(path: Path, manifest: Manifest) -> None:
         raise KernelError(f"{path}: {len(manifest.priors)} priors for {len(manifest.labels)} labels; expected one each")
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes `manifest.json` by a rename, so that a reader sees the old one or the new one."""
-    content = {"schema": SCHEMA, **asdict(manifest)}
-    part = folder / f"{MANIFEST_NAME}.part"
-    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / MANIFEST_NAME)
+def manifest_text(manifest: Manifest) -> str:
+    """What `read_manifest` reads."""
+    return json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=1) + "\n"
 
 
 def priors_for(manifest: Manifest, labels: Sequence[str]) -> list[float]:

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from kernel_src.frontend import FrontendConfig
-from kernel_src.manifest import Manifest, Member, sha256_of, write_manifest
+from kernel_src.manifest import Manifest, Member, sha256_of
 from kernel_src.model import SEDenseNet
 from kernel_src.model_config import ModelConfig
+from train_offline.manifest_file import write_manifest
 
 LABELS = ("Bark", "Meow", "Purr")
 SMALL_FRONTEND = FrontendConfig(n_mels=16, n_fft=2048, hop_samples=1378)

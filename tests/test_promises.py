@@ -22,9 +22,10 @@ import psutil
 import pytest
 
 from kernel_src.cpus import usable_cpus
-from kernel_src.manifest import read_manifest, write_manifest
+from kernel_src.manifest import read_manifest
 from kernel_src.overrides import OVERRIDES_VARIABLE, RERUN_VARIABLE
 from sample_data import LABELS, make_weights, write_table
+from train_offline.manifest_file import write_manifest
 
 ROOT = Path(__file__).parents[1]
 PRIORS = [0.1, 0.2, 0.3]

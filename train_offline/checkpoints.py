@@ -3,10 +3,8 @@
 import io
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -44,14 +42,15 @@ class Checkpoint:
             return None
         try:
             content = torch.load(self._path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, UnpicklingError, zipfile.BadZipFile) as error:
-            raise KernelError(f"{self._path}: cannot be read ({error}); delete it to begin this stage anew") from error
-        if content["identity"] != self._identity:
+            identity, state = content["identity"], dict(content["state"])
+        except Exception as error:  # what else is in such a file raises almost anything
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise KernelError(f"{self._path}: cannot be read ({reason}); delete it to begin this stage anew") from error
+        if identity != self._identity:
             raise KernelError(
                 f"{self._path}: is from a training with other settings;"
                 " choose another --out, or replace it with --again"
             )
-        state: dict[str, Any] = content["state"]
         return state
 
     def save_now_and_then(self, state: Callable[[], Mapping[str, Any]]) -> None:

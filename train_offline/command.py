@@ -10,18 +10,23 @@ from kernel_src.before_torch import prepare_for_torch
 from kernel_src.errors import KernelError
 from train_offline.recipes import BEST, RECIPES, SIZES
 
+MOST_SEED = 1 << 32
+"""Of numpy's and scikit-learn's generators."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code: 2 for bad input, with one line that says what to do."""
-    options = _parser().parse_args(arguments)
-    prepare_for_torch()
+    goes_on = False
     try:
+        options = _parser().parse_args(arguments)
+        goes_on = options.command is _train
+        prepare_for_torch()
         options.command(options)
     except KernelError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"interrupted{'; the same command goes on from here' if goes_on else ''}", file=sys.stderr)
         return 130
     return 0
 
@@ -32,20 +37,21 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo-data", help="make a small labelled data set to try everything on")
     demo.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
-    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="of everything random (default: 0)")
     demo.set_defaults(command=_demo_data)
 
     _add_training(commands.add_parser("train", help="train the folds of a recipe"))
 
     evaluate = commands.add_parser("evaluate", help="out-of-fold lwlrap of a weights folder, overall and per label")
     evaluate.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
-    evaluate.add_argument("--weights", type=Path, default=Path("weights"))
+    evaluate.add_argument("--weights", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
     evaluate.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     evaluate.set_defaults(command=_evaluate)
 
     report = commands.add_parser("report", help="draw what a training came to: WEIGHTS/report.html")
     report.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
-    report.add_argument("--weights", type=Path, default=Path("weights"))
+    report.add_argument("--weights", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
+    report.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     report.set_defaults(command=_report)
 
     describe = commands.add_parser(
@@ -57,9 +63,10 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="check that the kernel does with the weights what training did")
     export.add_argument("--data", type=Path, required=True, help="the data set that the weights are from")
-    export.add_argument("--weights", type=Path, default=Path("weights"))
+    export.add_argument("--weights", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
     export.add_argument("--clips", type=_count, default=50, metavar="N", help="clips a member predicts (default: 50)")
     export.add_argument("--out", type=Path, metavar="DIR", help="copy what the kernel needs into this folder")
+    export.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     export.set_defaults(command=_export)
     return parser
 
@@ -71,9 +78,9 @@ def _add_training(train: argparse.ArgumentParser) -> None:
     train.add_argument("--size", choices=sorted(SIZES), default="small", help=f"how much (default: small). {sizes}")
     train.add_argument("--folds", type=fold_list, default=(), help="such as 0,1 (default: all)")
     train.add_argument("--out", type=Path, default=Path("weights"), help="the weights folder (default: weights)")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--epochs", type=int, metavar="N", help="passes over the clips (default: the size's)")
-    train.add_argument("--batch-clips", type=int, metavar="N", help="clips in a batch (default: the size's)")
+    train.add_argument("--seed", type=_seed, default=0, metavar="N", help="of everything random (default: 0)")
+    train.add_argument("--epochs", type=_count, metavar="N", help="passes over the clips (default: the size's)")
+    train.add_argument("--batch-clips", type=_count, metavar="N", help="clips in a batch (default: the size's)")
     train.add_argument("--cache", type=Path, help="where spectrograms are kept (default: ~/.cache/hourglass)")
     train.add_argument(
         "--withhold",
@@ -103,6 +110,12 @@ def fold_list(text: str) -> tuple[int, ...]:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of 1 or more, got {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= MOST_SEED:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to {MOST_SEED - 1}, got {text!r}")
     return int(text)
 
 
@@ -154,10 +167,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     score = score_weights(options.data, options.weights, options.cache)
     width = max(map(len, score.labels))
-    for label, value, count in sorted(
-        zip(score.labels, score.per_label, score.counts, strict=True), key=lambda row: row[1]
-    ):
-        print(f"{label:{width}}  {value:.4f}  {count:5d} clips")
+    rows = zip(score.labels, score.per_label.tolist(), score.counts.tolist(), strict=True)
+    for label, value, count in sorted(rows, key=lambda row: (not row[2], row[1])):
+        print(f"{label:{width}}  {f'{value:.4f}' if count else '   -  '}  {count:5d} clips")
     for name, result in score.members.items():
         print(f"{name}: lwlrap {result.lwlrap:.4f}")
     low, high = score.interval
@@ -167,7 +179,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from train_offline.weights_report import write_report  # noqa: PLC0415
 
-    print(f"report: {write_report(options.data, options.weights)}")
+    print(f"report: {write_report(options.data, options.weights, options.cache)}")
 
 
 def _describe(options: argparse.Namespace) -> None:
@@ -176,6 +188,10 @@ def _describe(options: argparse.Namespace) -> None:
 
     if not options.out.parent.is_dir():
         raise KernelError(f"--out {options.out}: there is no folder {options.out.parent}; make it first")
+    if options.out.is_dir():
+        raise KernelError(
+            f"--out {options.out}: is a folder; give the page a name, such as {options.out / 'data.html'}"
+        )
     description = describe(options.data)
     print(summary_text(description))
     print(f"report: {write_data_report(description, options.out)}")
@@ -184,5 +200,5 @@ def _describe(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from train_offline.export import ExportSettings, export  # noqa: PLC0415
 
-    for what, found in export(ExportSettings(options.data, options.weights, options.clips, options.out)):
+    for what, found in export(ExportSettings(options.data, options.weights, options.clips, options.out, options.cache)):
         print(f"{what:16} {found}")

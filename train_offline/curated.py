@@ -1,5 +1,6 @@
 """The curated split with its spectrograms and folds, and which noisy clips each fold may learn from."""
 
+import hashlib
 import sys
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ class CuratedClips:
     digests: tuple[str, ...]
     """[clips] the same for the same sound."""
     fold_of: npt.NDArray[np.intp]
-    """[clips] `WITHHELD` for clips that no fold has. Copies of a clip share its fold."""
+    """[clips] `WITHHELD` for clips that no fold has. Copies of a clip share its fold. Clips that cannot be used have
+    folds, too, so that the others keep theirs when such a one is mended."""
 
     @classmethod
     def of(
@@ -44,12 +46,27 @@ class CuratedClips:
         Raises:
             KernelError: there are too few clips, or none can be used.
         """
+        if len(split.labels) < 2:
+            raise KernelError(f"{split.folder}: there is one label, {split.labels[0]}; expected two or more")
         split = without_known_bad(split)
-        if len(split.fnames) < 2 * n_folds:
-            raise KernelError(f"{split.folder}: {len(split.fnames)} clips are too few for {n_folds} folds")
         usable, cached = spectrograms_of(split, frontend, cache or SpectrogramCache(default_cache()))
-        fold_of = assign_folds(usable.targets, n_folds, seed, withheld_share)
-        return cls(usable, cached.table, cached.digests, _together(fold_of, cached.digests))
+        if len(usable.fnames) < 2 * n_folds:
+            raise KernelError(f"{split.folder}: {len(usable.fnames)} usable clips are too few for {n_folds} folds")
+        fold_of = assign_folds(split.targets, n_folds, seed, withheld_share)[cached.usable]
+        curated = cls(usable, cached.table, cached.digests, _together(fold_of, cached.digests))
+        for fold in range(n_folds):
+            if len(curated.seen_by(fold).fnames) < 2 or not curated.unseen_by(fold).fnames:
+                raise KernelError(
+                    f"{split.folder}: fold {fold} has no clips to be scored on, or none to learn from; copies of a clip"
+                    " share its fold, and more different ones are needed"
+                )
+        return curated
+
+    @property
+    def digest(self) -> str:
+        """A short name for the clips that can be used and their sounds: the folds follow from them and the seed."""
+        rows = zip(self.split.fnames, self.digests, strict=True)
+        return hashlib.sha256("\n".join(map(str, rows)).encode()).hexdigest()[:16]
 
     def seen_by(self, fold: int) -> TrainingSet:
         """The clips that the network of a fold learns from."""

@@ -119,8 +119,8 @@ def _copies(splits: Sequence[DescribedSplit]) -> list[Finding]:
     places: dict[str, list[tuple[DescribedSplit, int]]] = defaultdict(list)
     for split in splits:
         for number, clip in enumerate(split.clips):
-            if clip.audio_hash:
-                places[clip.audio_hash].append((split, number))
+            if clip.digest:
+                places[clip.digest].append((split, number))
     found = []
     for first, *others in places.values():
         original, its_labels = first[0].clips[first[1]].fname, first[0].labels_of(first[1])

@@ -15,14 +15,19 @@ from train_offline.data_description import (
 from train_offline.histogram import histogram
 from train_offline.label_charts import Row, bar_rows, heat_map
 from train_offline.page import folded, page, paragraph, section, table
+from train_offline.whole_files import write_whole
 
 MOST_FINDINGS = 1000
 MOST_PAIRS = 20
 
 
 def write_data_report(description: DataDescription, path: Path) -> Path:
-    """Writes the page."""
-    path.write_text(data_report_page(description), encoding="utf-8")
+    """Writes the page.
+
+    Raises:
+        KernelError: it cannot be written.
+    """
+    write_whole(path, data_report_page(description).encode())
     return path
 
 

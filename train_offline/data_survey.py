@@ -1,6 +1,5 @@
 """Listens to every clip of a split: how long, how loud, whether it is clipped, and whose copy it is."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,15 +13,12 @@ from kernel_src.audio import read_waveform
 from kernel_src.cpus import usable_cpus
 from kernel_src.errors import ClipError
 from train_offline.progress import Progress
+from train_offline.sound_digest import SILENT_PEAK, sound_digest
 
-SILENT_PEAK = 1e-3
-"""A clip whose loudest sample is below this, -60 dB of full scale, is silent."""
 FULL_SCALE = 0.999
 """Samples at this or above are at the end of what a recording can hold."""
 CLIPPED_SHARE = 1e-4
 """A clip is clipped if more than this share of its samples are in runs of three or more at full scale."""
-QUIET_SHARE = 1e-3
-"""Samples at both ends that are 60 dB below the loudest are left out where clips are compared: copies are padded."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +33,8 @@ class ClipFacts:
     """The loudest sample, 1 is full scale."""
     clipped_share: float = 0.0
     """The share of samples in runs of three or more at full scale."""
-    audio_hash: str = ""
-    """The same for clips that are the same once silence at both ends is cut off; "" for silent ones."""
+    digest: str = ""
+    """`sound_digest`: the same for copies; "" for silent ones."""
     failure: str = ""
     """Why it cannot be read; "" if it can."""
 
@@ -83,7 +79,7 @@ def measure(path: Path) -> ClipFacts:
         info.channels,
         peak,
         _clipped_share(waveform),
-        _audio_hash(waveform, info.samplerate) if peak >= SILENT_PEAK else "",
+        sound_digest(waveform, info.samplerate),
     )
 
 
@@ -96,12 +92,3 @@ def _clipped_share(waveform: npt.NDArray[np.float32]) -> float:
     for shift in range(3):
         in_runs[shift : len(full) - 2 + shift] |= middle
     return float(in_runs.mean())
-
-
-def _audio_hash(waveform: npt.NDArray[np.float32], rate_hz: int) -> str:
-    """Of 16-bit samples, which most recordings are: so a copy in another lossless format has the same one."""
-    loudness = np.abs(waveform)
-    loud = np.flatnonzero(loudness >= QUIET_SHARE * loudness.max())
-    heard = waveform[loud[0] : loud[-1] + 1]
-    trimmed = np.rint(np.clip(heard, -1, 1) * 32767).astype(np.int16)
-    return hashlib.sha256(rate_hz.to_bytes(4, "little") + trimmed.tobytes()).hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,15 +76,15 @@ def read_split(data: Path, name: str, labels: tuple[str, ...]) -> Split:
     column_of = {label: column for column, label in enumerate(labels)}
     targets = np.zeros((len(rows), len(labels)), np.bool_)
     for index, row in enumerate(rows):
-        for label in row["labels"].split(","):
+        for label in row.labels.split(","):
             if label not in column_of:
                 raise KernelError(
-                    f"{table}, line {index + 2}: unknown label {label!r}; sample_submission.csv has the {len(labels)}"
+                    f"{table}, line {row.line}: unknown label {label!r}; sample_submission.csv has the {len(labels)}"
                     " labels that are known"
                 )
             targets[index, column_of[label]] = True
-    fnames = tuple(row["fname"] for row in rows)
-    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    fnames = tuple(row.fname for row in rows)
+    present = _files_in(folder)
     if missing := [fname for fname in fnames if fname not in present]:
         raise KernelError(
             f"{table}: names {len(missing)} files that are not in {folder}, the first is {missing[0]};"
@@ -92,18 +93,43 @@ def read_split(data: Path, name: str, labels: tuple[str, ...]) -> Split:
     return Split(name, fnames, folder, labels, targets)
 
 
-def _read_rows(table: Path) -> list[dict[str, str]]:
+def _files_in(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        return set()
     try:
-        with table.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}  # no links that lead nowhere
+    except OSError as error:
+        raise KernelError(f"{folder}: cannot be looked into ({error.strerror}); it holds a split's clips") from error
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    fname: str
+    labels: str
+
+
+def _read_rows(table: Path) -> list[_Row]:
+    """The rows of a split's table, each with its line."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restkey="more")
+            found = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise KernelError(f"{table}: cannot be read ({error.strerror}); it lists a split's clips") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise KernelError(f"{table}: is no csv text in UTF-8 ({error}); save it as such") from error
     if not {"fname", "labels"} <= set(reader.fieldnames or ()):
         raise KernelError(f"{table}: expected columns fname and labels, got {reader.fieldnames}")
-    if not rows:
+    if not found:
         raise KernelError(f"{table}: has no rows; there is nothing to learn from")
-    incomplete = next((index for index, row in enumerate(rows) if not row["fname"] or not row["labels"]), None)
-    if incomplete is not None:
-        raise KernelError(f"{table}, line {incomplete + 2}: expected a file name and at least one label")
-    return rows
+    line_of: dict[str, int] = {}
+    for line, row in found:
+        if not row["fname"] or not row["labels"]:
+            raise KernelError(f"{table}, line {line}: expected a file name and at least one label")
+        if "more" in row:
+            raise KernelError(f'{table}, line {line}: has too many columns; several labels go into quotes: "A,B"')
+        if (before := line_of.setdefault(row["fname"], line)) != line:
+            raise KernelError(f"{table}, line {line}: {row['fname']} is in line {before} already; keep one of them")
+    return [_Row(line, row["fname"], row["labels"]) for line, row in found]

@@ -38,6 +38,8 @@ class ExportSettings:
     """Clips that each member predicts again; all of its fold if there are fewer."""
     out: Path | None = None
     """A folder for what the kernel needs; None to check only."""
+    cache: Path | None = None
+    """Where spectrograms are kept; None for the user's own cache."""
 
 
 def export(settings: ExportSettings) -> list[tuple[str, str]]:
@@ -124,7 +126,7 @@ def _predict(member: Member, paths: list[Path], weights: Path, manifest: Manifes
 
 def _check_scores(settings: ExportSettings, members: list[Member]) -> list[tuple[str, str]]:
     """Where the training left no predictions, its scores must come out again."""
-    scores = score_weights(settings.data, settings.weights).members
+    scores = score_weights(settings.data, settings.weights, settings.cache).members
     found = []
     for member in members:
         score = scores[member.id].lwlrap
@@ -155,16 +157,22 @@ def _check_that_it_may_be_replaced(out: Path, weights: Path) -> None:
 
 def _copy(weights: Path, manifest: Manifest, out: Path) -> str:
     """Copies manifest, networks and card beside `out`, checks the copy, and puts it in place."""
-    part = out.with_name(out.name + ".part")
+    place = out.resolve()
+    part = place.with_name(place.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name in weights_files(manifest):
-        shutil.copyfile(weights / name, part / name)
-    if (weights / CARD_NAME).is_file():
-        shutil.copyfile(weights / CARD_NAME, part / CARD_NAME)
-    else:
-        write_model_card(part, manifest)
-    checked_manifest(part)
-    shutil.rmtree(out, ignore_errors=True)
-    part.rename(out)
+    try:
+        part.mkdir(parents=True)
+        for name in weights_files(manifest):
+            shutil.copyfile(weights / name, part / name)
+        if (weights / CARD_NAME).is_file():
+            shutil.copyfile(weights / CARD_NAME, part / CARD_NAME)
+        else:
+            write_model_card(part, manifest)
+        checked_manifest(part)
+        shutil.rmtree(place, ignore_errors=True)
+        part.rename(place)
+    except OSError as error:
+        raise KernelError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return f"{out}: {', '.join([*weights_files(manifest), CARD_NAME])}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel_src.manifest import Manifest, Member
+from train_offline.whole_files import write_whole
 
 CARD_NAME = "README.md"
 _NAMED_DIGITS = 16
@@ -25,11 +26,14 @@ _SCORES = (
 
 
 def write_model_card(weights: Path, manifest: Manifest) -> Path:
-    """Writes the card beside the weights, by a rename."""
+    """Writes the card beside the weights.
+
+    Raises:
+        KernelError: it cannot be written.
+    """
     path = weights / CARD_NAME
-    part = path.with_suffix(".part")
-    part.write_text(model_card(manifest), encoding="utf-8")
-    return part.replace(path)
+    write_whole(path, model_card(manifest).encode())
+    return path
 
 
 def published_card(weights: Path, manifest: Manifest, *, title: str, licence: str, competition: str) -> str:

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from kernel_src.backend_names import EXACT
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
-from kernel_src.manifest import read_manifest
+from kernel_src.manifest import Manifest, read_manifest
 from kernel_src.weights import load_member, pick_device
 from train_offline.batches import TrainingSet
 from train_offline.bootstrap import lwlrap_interval
 from train_offline.curated import CuratedClips
-from train_offline.dataset import CURATED, read_split, read_vocabulary
+from train_offline.dataset import CURATED, Split, read_split, read_vocabulary
 from train_offline.evaluate import Float64, Validation, validate
 from train_offline.metric import lwlrap, lwlrap_per_label
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
@@ -44,6 +44,16 @@ class OutOfFoldScore:
     """[clips, labels] the mean of a fold's networks."""
 
 
+def check_that_they_belong_together(manifest: Manifest, split: Split, weights: Path, data: Path) -> None:
+    """Whether the curated split is the one that the weights are from.
+
+    Raises:
+        KernelError: it is another one.
+    """
+    if split.labels != manifest.labels or split.digest != manifest.created_with.get("data"):
+        raise KernelError(f"{weights}: was trained on other clips than those of {data}; give the data that it is from")
+
+
 def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOfFoldScore:
     """Predicts the fold of every member through the kernel's own views.
 
@@ -58,20 +68,24 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
     manifest = read_manifest(weights)
     labels = read_vocabulary(data)
     split = read_split(data, CURATED, labels)
+    check_that_they_belong_together(manifest, split, weights, data)
     created_with = manifest.created_with
-    if labels != manifest.labels or split.digest != created_with.get("data"):
-        raise KernelError(f"{weights}: was trained on other clips than those of {data}; give the data that it is from")
-    if not isinstance(n_folds := created_with.get("n_folds"), int):
-        raise KernelError(f"{weights}: its manifest does not say of how many folds these are; train them again")
+    n_folds, seed = created_with.get("n_folds"), created_with.get("seed")
+    if not isinstance(n_folds, int) or not isinstance(seed, int):
+        raise KernelError(f"{weights}: its manifest does not say which folds these are; train them again")
     device = pick_device()
 
     @lru_cache
     def curated(frontend: FrontendConfig) -> CuratedClips:
         withheld_share = created_with.get("withheld_share", 0.0)
         kept = SpectrogramCache(cache or default_cache())
-        return CuratedClips.of(
-            split, frontend, n_folds, created_with["seed"], withheld_share=withheld_share, cache=kept
-        )
+        found = CuratedClips.of(split, frontend, n_folds, seed, withheld_share=withheld_share, cache=kept)
+        if found.digest != created_with.get("clips", found.digest):
+            raise KernelError(
+                f"{weights}: was trained when other clips of {data} could be used, and its folds are others;"
+                " train it again"
+            )
+        return found
 
     results: dict[str, Validation] = {}
     unseen: dict[int, TrainingSet] = {}

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
-import numpy.typing as npt
 
 from kernel_src.cpus import usable_cpus
 from kernel_src.errors import ClipError, KernelError
@@ -16,10 +16,9 @@ from kernel_src.extractors import Extractor, started_extractors
 from kernel_src.frontend import FrontendConfig
 from train_offline.dataset import Split
 from train_offline.progress import Progress
-from train_offline.spectrogram_cache import CachedSpectrograms, SpectrogramCache
+from train_offline.sound_digest import sound_digest
+from train_offline.spectrogram_cache import CachedSpectrograms, Made, SpectrogramCache
 from train_offline.spectrogram_table import SpectrogramTable
-
-Spectrogram = npt.NDArray[np.float16]
 
 AT_A_TIME = 256
 """Clips that are worked on before their results are written: this bounds the memory."""
@@ -47,7 +46,7 @@ def spectrograms_of(split: Split, config: FrontendConfig, cache: SpectrogramCach
     return split.subset(cached.usable), cached
 
 
-def _make_all(split: Split, config: FrontendConfig) -> Iterator[Spectrogram | ClipError]:
+def _make_all(split: Split, config: FrontendConfig) -> Iterator[Made | ClipError]:
     with (
         started_extractors(usable_cpus(), partial(print, file=sys.stderr)) as extractors,
         ThreadPoolExecutor(len(extractors)) as pool,
@@ -67,12 +66,18 @@ def _groups(paths: list[Path]) -> Iterator[list[Path]]:
         yield paths[first : first + AT_A_TIME]
 
 
-def _make(path: Path, config: FrontendConfig, idle: "SimpleQueue[Extractor]") -> Spectrogram | ClipError:
+def _make(path: Path, config: FrontendConfig, idle: "SimpleQueue[Extractor]") -> Made | ClipError:
     extractor = idle.get()
     try:
-        return extractor.spectrogram(path, config)
+        whole = extractor.waveform(path, replace(config, trim_top_db=None))
+        digest = sound_digest(whole, config.sample_rate_hz)
+        return extractor.spectrogram(path, config), digest
     except ClipError as error:
         return error
+    except MemoryError:
+        return ClipError(path, "does not fit into memory")
+    except Exception as error:  # noqa: BLE001 - the night's work must not end for one clip
+        return ClipError(path, f"meets a fault of ours ({error!r})")
     finally:
         idle.put(extractor)
 

@@ -23,7 +23,7 @@ from train_offline.recipes import NoisyUse, Recipe, Size, Stage
 from train_offline.spectrograms import mean_and_std
 from train_offline.train_network import TrainedNetwork, Watch, new_network, train_network
 from train_offline.training_log import EpochLog, logged_steps, write_out_of_fold, write_picks
-from train_offline.weights_folder import WeightsFolder
+from train_offline.weights_folder import WeightsFolder, member_name
 
 PICK_VIEWS = 4
 """Views of a noisy clip that are averaged before it is picked: 16 s of it, end to end."""
@@ -62,16 +62,25 @@ def train_fold(job: FoldJob) -> list[Member]:
         StoppedError: `job.stop` was set; what was done so far is kept in a checkpoint.
         KernelError: the loss is not finite, a file cannot be read or written, or the GPU's memory is too small.
     """
-    members: list[Member] = []
+    exported: list[Member] = []
+    before: Member | None = None
     for number, stage in enumerate(job.recipe.stages):
+        if _is_done_with(job, number):
+            continue
         member = job.folder.finished(job.fold, stage.name)
         if member:
             print(f"{member.id} is there already, out-of-fold lwlrap {member.oof_lwlrap:.4f}; --again trains it anew")
         else:
-            start = job.folder.network(members[-1]) if members else _new(job)
-            member = _train_stage(job, number, start)
-        members.append(member)
-    return [member for member, stage in zip(members, job.recipe.stages, strict=True) if stage.exported]
+            member = _train_stage(job, number, job.folder.network(before) if before else _new(job))
+        before = member
+        exported += [member] if stage.exported else []
+    return exported
+
+
+def _is_done_with(job: FoldJob, number: int) -> bool:
+    """Whether a stage is only a step on the way, and all that came of it is there."""
+    stage, *later = job.recipe.stages[number:]
+    return not stage.exported and all(job.folder.finished(job.fold, other.name) for other in later)
 
 
 def _new(job: FoldJob) -> TrainedNetwork:
@@ -83,7 +92,7 @@ def _new(job: FoldJob) -> TrainedNetwork:
 
 def _train_stage(job: FoldJob, number: int, start: TrainedNetwork) -> Member:
     stage = job.recipe.stages[number]
-    member_id = f"fold{job.fold}-{stage.name}"
+    member_id = member_name(job.fold, stage.name)
     seen, unseen = job.curated.seen_by(job.fold), job.curated.unseen_by(job.fold)
     sources = [Source.of(seen)]
     if stage.noisy:
@@ -123,8 +132,8 @@ def stage_steps(stage: Stage, size: Size, n_curated: int) -> int:
 def steps_left(job: FoldJob) -> int:
     """How many steps a fold has before it, of all stages: those that a checkpoint has behind it do not count."""
     left, n_curated = 0, len(job.curated.seen_by(job.fold).fnames)
-    for stage in job.recipe.stages:
-        if job.folder.finished(job.fold, stage.name):
+    for number, stage in enumerate(job.recipe.stages):
+        if job.folder.finished(job.fold, stage.name) or _is_done_with(job, number):
             continue
         done = logged_steps(_log_path(job, stage)) if _checkpoint_path(job, stage).exists() else 0
         left += max(0, stage_steps(stage, job.size, n_curated) - done)
@@ -132,11 +141,11 @@ def steps_left(job: FoldJob) -> int:
 
 
 def _checkpoint_path(job: FoldJob, stage: Stage) -> Path:
-    return job.folder.training_path / f"fold{job.fold}-{stage.name}.checkpoint"
+    return job.folder.training_path / f"{member_name(job.fold, stage.name)}.checkpoint"
 
 
 def _log_path(job: FoldJob, stage: Stage) -> Path:
-    return job.folder.training_path / f"fold{job.fold}-{stage.name}.jsonl"
+    return job.folder.training_path / f"{member_name(job.fold, stage.name)}.jsonl"
 
 
 def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[Source]:

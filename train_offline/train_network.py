@@ -157,12 +157,18 @@ class _Run:
 
     def run(self, threads: int) -> None:
         self._go_on()
+        try:
+            self._take_steps(threads)
+        except StoppedError:
+            self._save()
+            raise
+
+    def _take_steps(self, threads: int) -> None:
         batches, watch = self._batches, self._watch
         todo = range(self._optimization.steps_done, self._steps)
         with Progress(watch.title, len(todo), "step") as progress, closing(ahead(batches.batch, todo, threads)) as made:
             for step in todo:
                 if watch.stop.is_set():
-                    self._save()
                     raise StoppedError(watch.title)
                 batch = next(made)
                 self._losses.append((step, batch.fnames, self._optimization.step(batch)))

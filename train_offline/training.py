@@ -21,7 +21,7 @@ from train_offline.dataset import CURATED, NOISY, Split, read_split, read_vocabu
 from train_offline.recipes import Recipe, Size, digest_of
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
 from train_offline.train_fold import FoldJob, steps_left, train_fold
-from train_offline.weights_folder import WeightsFolder
+from train_offline.weights_folder import WeightsFolder, member_name
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,6 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
     created_with |= {"epochs": size.epochs, "batch_clips": size.batch_clips, "withheld_share": settings.withheld_share}
     created_with |= {"n_folds": size.n_folds, "settings": digest_of(recipe, size)}
     created_with["noisy_data"] = noisy_split.digest if noisy_split else None
-    folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
     cache = SpectrogramCache(settings.cache or default_cache())
 
     @lru_cache  # folds share the spectrograms that they have in common
@@ -81,6 +80,9 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
         return curated, NoisyClips.of(noisy_split, frontend, cache) if noisy_split else None
 
     sizes = {fold: recipe.size_of_fold(size, fold) for fold in folds}
+    created_with["clips"] = clips_of(sizes[folds[0]].frontend)[0].digest
+    folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
+    folder.begin([member_name(fold, stage.name) for fold in folds for stage in recipe.stages])
     stop = threading.Event()
     jobs = [
         FoldJob(

@@ -1,7 +1,7 @@
 """Charts of a training: its learning curves, its scores by label, what it picked and what it confuses."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -90,11 +90,6 @@ def picks_by_label(picks: Mapping[int, Sequence[Pick]], labels: Sequence[str]) -
     return bar_rows(
         rows, title="picks from the noisy set for each label", x_label="clips, mean of the folds", columns=2
     )
-
-
-def _ends(counts: Iterable[int]) -> tuple[int, int]:
-    least, *_, most = sorted(counts)
-    return least, most
 
 
 def worst_pairs(out_of_fold: OutOfFold) -> str:

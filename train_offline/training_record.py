@@ -32,6 +32,7 @@ class Epoch:
     learning_rate: float
     """At its end."""
     seconds_s: float
+    """Since the stage's beginning, interruptions left out."""
     clips_per_s: float
     step: int = 0
     """Batches since the stage's beginning."""
@@ -175,5 +176,5 @@ def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise KernelError(f"{path}: does not hold out-of-fold predictions ({error}); take it away") from error

@@ -3,8 +3,9 @@
 import json
 import platform
 import shutil
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kernel_src.errors import KernelError
 from kernel_src.frontend import FrontendConfig
-from kernel_src.manifest import MANIFEST_NAME, Manifest, Member, read_manifest, sha256_of, write_manifest
+from kernel_src.manifest import MANIFEST_NAME, Manifest, Member, read_manifest, sha256_of
 from kernel_src.model import SEDenseNet
 from kernel_src.weights import load_member
 from train_offline.batches import Normalisation
 from train_offline.evaluate import Validation
+from train_offline.manifest_file import write_manifest
 from train_offline.recipes import Stage
 from train_offline.train_network import TrainedNetwork
 from train_offline.training_log import FOLDER_NAME, gather_out_of_fold
@@ -27,16 +29,19 @@ from train_offline.whole_files import write_whole
 
 VERSION_KEY = "versions"
 
+CALL_NAME = "call.json"
+"""What the last call of a training was to train anew, and what of it is left."""
+
 
 class WeightsFolder:
     """The output of one training, which may go on where an earlier run of the same training stopped.
 
     Args:
-        path: the folder; made when the first network is saved.
+        path: the folder; made when a training begins.
         labels: the vocabulary.
         priors: [labels] share of training clips with the label.
         created_with: recipe, size, seed and data; folds of another training are not mixed in.
-        again: forget what is there.
+        again: whether what is there is to be trained anew.
 
     Raises:
         KernelError: the folder holds the weights of another training, or is no folder.
@@ -57,12 +62,54 @@ class WeightsFolder:
         self._manifest = Manifest(labels, priors, members=(), created_with={**created_with, VERSION_KEY: versions})
         if path.exists() and not path.is_dir():
             raise KernelError(f"{path}: is not a folder; choose another --out")
-        self._steps = self._manifest
-        if again:
-            shutil.rmtree(self.training_path, ignore_errors=True)
-        else:
-            self._steps = self._kept_in(self.training_path)
-            self._manifest = self._kept_in(path)
+        self._again = again
+        self._asked = ""
+        self._holds_anothers = False
+        self._to_replace: set[str] = set()
+        self._steps, self._manifest = self._kept_in(self.training_path), self._kept_in(path)
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Makes ready for the training of some members, before any of it is paid for.
+
+        What is to be trained anew stays until it is replaced; and such a training goes on after an interruption, by
+        the same call. A member whose file is missing or damaged is trained anew in any case.
+
+        Args:
+            names: as `member_name` makes them.
+
+        Raises:
+            KernelError: the folder cannot be written to.
+        """
+        self._asked = self.identity(members=sorted(names))
+        self._to_replace = self._left_by_the_same_call() if self._again else set()
+        if self._again and not self._to_replace:
+            self._to_replace = set(names)
+            if self._holds_anothers:
+                shutil.rmtree(self.training_path, ignore_errors=True)
+            for name in names:
+                (self.training_path / f"{name}.checkpoint").unlink(missing_ok=True)
+        self._note_what_is_left()
+        for name in names:
+            self._forget_if_damaged(name)
+
+    def _left_by_the_same_call(self) -> set[str]:
+        try:
+            noted = json.loads((self.training_path / CALL_NAME).read_text(encoding="utf-8"))
+            return set(noted["left"]) if noted["asked"] == self._asked else set()
+        except (OSError, ValueError, KeyError, TypeError):
+            return set()
+
+    def _note_what_is_left(self) -> None:
+        noted = {"asked": self._asked, "left": sorted(self._to_replace)}
+        write_whole(self.training_path / CALL_NAME, json.dumps(noted).encode())
+
+    def _forget_if_damaged(self, name: str) -> None:
+        for folder, members in ((self.path, self._manifest.members), (self.training_path, self._steps.members)):
+            for member in members:
+                file = folder / member.file
+                if member.id == name and not (file.is_file() and sha256_of(file) == member.sha256):
+                    print(f"{file}: is missing or damaged; it is trained anew", file=sys.stderr)
+                    self._to_replace.add(name)
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -80,9 +127,10 @@ class WeightsFolder:
         return json.dumps({**mine, **which}, sort_keys=True)
 
     def finished(self, fold: int, stage: str) -> Member | None:
-        """The member of a fold and stage, if it is saved already."""
+        """The member of a fold and stage, if it is saved already and is not to be trained anew."""
         saved = (*self._manifest.members, *self._steps.members)
-        return next((item for item in saved if (item.fold, item.stage) == (fold, stage)), None)
+        name = member_name(fold, stage)
+        return next((item for item in saved if item.id == name and name not in self._to_replace), None)
 
     def network(self, member: Member) -> TrainedNetwork:
         """A saved network.
@@ -104,7 +152,7 @@ class WeightsFolder:
             KernelError: there is no room; what was there is still there.
         """
         folder = self.path if stage.exported else self.training_path
-        name = f"fold{fold}-{stage.name}"
+        name = member_name(fold, stage.name)
         file = folder / f"{name}.safetensors"
         write_whole(file, save({key: value.contiguous() for key, value in network.model.state_dict().items()}))
         member = Member(
@@ -130,10 +178,22 @@ class WeightsFolder:
             else:
                 self._steps = _with_member(self._steps, member)
                 write_manifest(self.training_path, self._steps)
+            if name in self._to_replace:
+                self._to_replace.remove(name)
+                self._note_what_is_left()
         return member
 
     def _kept_in(self, folder: Path) -> Manifest:
-        return self._go_on_from(read_manifest(folder)) if (folder / MANIFEST_NAME).exists() else self._manifest
+        """The members of this training that are there."""
+        if not (folder / MANIFEST_NAME).exists():
+            return self._manifest
+        try:
+            return self._go_on_from(read_manifest(folder))
+        except KernelError:
+            if not self._again:
+                raise
+            self._holds_anothers = True
+            return self._manifest
 
     def _go_on_from(self, old: Manifest) -> Manifest:
         mine = {key: value for key, value in self._manifest.created_with.items() if key != VERSION_KEY}
@@ -145,6 +205,11 @@ class WeightsFolder:
                 " choose another --out, or replace them with --again"
             )
         return replace(self._manifest, members=old.members)
+
+
+def member_name(fold: int, stage: str) -> str:
+    """What a fold's network is called, and its files."""
+    return f"fold{fold}-{stage}"
 
 
 def _with_member(manifest: Manifest, member: Member) -> Manifest:

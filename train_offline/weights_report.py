@@ -8,9 +8,9 @@ import numpy as np
 
 from kernel_src.manifest import Manifest, read_manifest
 from train_offline.bootstrap import lwlrap_interval
-from train_offline.dataset import CURATED, Split, read_split
+from train_offline.dataset import CURATED, Split, read_split, read_vocabulary
 from train_offline.metric import lwlrap
-from train_offline.out_of_fold import score_weights
+from train_offline.out_of_fold import check_that_they_belong_together, score_weights
 from train_offline.page import banner, folded, page, paragraph, section, table
 from train_offline.recipes import RECIPES, SIZES
 from train_offline.sample_pictures import augmented_pictures, sample_clips, scalings_picture
@@ -23,6 +23,7 @@ from train_offline.training_charts import (
     worst_pairs,
 )
 from train_offline.training_record import OutOfFold, TrainingRecord, read_training_record
+from train_offline.whole_files import write_whole
 
 REPORT_NAME = "report.html"
 PICTURED_CLIPS = 3
@@ -39,28 +40,29 @@ class Findings:
     """The curated clips."""
 
 
-def write_report(data: Path, weights: Path) -> Path:
+def write_report(data: Path, weights: Path, cache: Path | None = None) -> Path:
     """Writes the page of a weights folder into it; predicts out of fold where the training has left no predictions.
 
     Args:
         data: the data set that the weights are from.
         weights: a weights folder.
+        cache: where spectrograms are kept; None for the user's own cache.
 
     Raises:
-        KernelError: data or weights cannot be used, or do not belong together.
+        KernelError: data or weights cannot be used, or do not belong together; or the page cannot be written.
     """
     manifest = read_manifest(weights)
     record = read_training_record(weights)
-    split = read_split(data, CURATED, manifest.labels)
-    out_of_fold = record.out_of_fold or _predicted(data, weights)
+    split = read_split(data, CURATED, read_vocabulary(data))
+    check_that_they_belong_together(manifest, split, weights, data)
+    out_of_fold = record.out_of_fold or _predicted(data, weights, cache)
     path = weights / REPORT_NAME
-    part = path.with_suffix(".part")
-    part.write_text(report_page(Findings(manifest, record, out_of_fold, split)), encoding="utf-8")
-    return part.replace(path)
+    write_whole(path, report_page(Findings(manifest, record, out_of_fold, split)).encode())
+    return path
 
 
-def _predicted(data: Path, weights: Path) -> OutOfFold:
-    score = score_weights(data, weights)
+def _predicted(data: Path, weights: Path, cache: Path | None) -> OutOfFold:
+    score = score_weights(data, weights, cache)
     return OutOfFold.averaged(score.labels, score.fnames, score.truth, score.probabilities)
 
 
@@ -114,7 +116,7 @@ def _members_table(findings: Findings) -> tuple[Sequence[str], list[Sequence[obj
         epochs = findings.record.epochs.get(member.id, ())
         score = "not measured" if member.oof_lwlrap is None else f"{member.oof_lwlrap:.4f}"
         views = f"{sum(member.view_gains):+.4f}" if member.view_gains else "not measured"
-        took = f"{sum(epoch.seconds_s for epoch in epochs):,.0f}" if epochs else "not noted"
+        took = f"{epochs[-1].seconds_s:,.0f}" if epochs else "not noted"
         rate = f"{np.median([epoch.clips_per_s for epoch in epochs]):.1f}" if epochs else "not noted"
         rows.append((member.id, member.fold, member.stage, score, views, len(epochs) or "not noted", took, rate))
     header = ("member", "fold", "stage", "out-of-fold lwlrap", "gained by further views", "epochs", "took s", "clips/s")

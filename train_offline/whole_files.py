@@ -1,5 +1,7 @@
 """Files that are whole at any moment."""
 
+import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -21,5 +23,9 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise KernelError(f"{path}: cannot be written ({error.strerror}); make room") from error
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        advice = (
+            "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a folder that may be written to"
+        )
+        raise KernelError(f"{path}: cannot be written ({error.strerror}); {advice}") from error

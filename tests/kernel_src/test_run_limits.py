@@ -15,12 +15,13 @@ from safetensors.torch import save_file
 from store_fixtures import MB, folder_on_disk
 
 from kernel_src.frontend import FrontendConfig
-from kernel_src.manifest import Manifest, Member, sha256_of, write_manifest
+from kernel_src.manifest import Manifest, Member, sha256_of
 from kernel_src.model import SEDenseNet
 from kernel_src.model_config import ModelConfig
 from kernel_src.overrides import OVERRIDES_VARIABLE
 from sample_data import LABELS, tone, write_table
 from simulator.cgroup_place import make_control_group
+from train_offline.manifest_file import write_manifest
 
 CLIPS = 24
 RESERVE_BYTES = 1000 * MB  # kernel.toml's memory_reserve

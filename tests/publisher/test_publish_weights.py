@@ -10,8 +10,9 @@ from kaggle_server import Fault, KaggleServer
 from published import FakeClock, Publish, python
 from safetensors.torch import save_file
 
-from kernel_src.manifest import read_manifest, sha256_of, write_manifest
+from kernel_src.manifest import read_manifest, sha256_of
 from sample_data import make_weights
+from train_offline.manifest_file import write_manifest
 from train_offline.model_card import write_model_card
 
 

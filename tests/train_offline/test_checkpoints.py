@@ -38,6 +38,14 @@ def test_a_damaged_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
         Checkpoint(path, "this").load()
 
 
+@pytest.mark.parametrize("content", [{}, [1], {"identity": "this"}, {"identity": "this", "state": 3}])
+def test_a_file_that_is_no_checkpoint_is_one_clear_line(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "a.checkpoint"
+    torch.save(content, path)
+    with pytest.raises(KernelError, match=r"a.checkpoint: cannot be read.*delete it"):
+        Checkpoint(path, "this").load()
+
+
 def test_what_a_checkpoint_says_is_never_run(tmp_path: Path) -> None:
     path = tmp_path / "a.checkpoint"
     torch.save({"identity": "this", "state": pytest.fail}, path)

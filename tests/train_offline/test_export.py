@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from training_settings import TINY
 
-from kernel_src.manifest import read_manifest, sha256_of, write_manifest
+from kernel_src.manifest import read_manifest, sha256_of
 from sample_data import make_training_data
 from train_offline import command
+from train_offline.manifest_file import write_manifest
 from train_offline.recipes import SILVER, SIZES
 from train_offline.training import TrainingSettings, train
 

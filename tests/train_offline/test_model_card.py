@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from kernel_src.manifest import read_manifest, write_manifest
+from kernel_src.manifest import read_manifest
 from sample_data import LABELS, make_weights
 from train_offline import after_training
 from train_offline.after_training import describe_weights
+from train_offline.manifest_file import write_manifest
 from train_offline.model_card import model_card, published_card
 
 

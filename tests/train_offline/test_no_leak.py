@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from training_settings import TINY
 
@@ -28,10 +29,15 @@ NOISY_COPIES = (f"{103:08x}.wav", f"{110:08x}.wav")
 
 @pytest.fixture
 def marked_data(training_data: Path) -> Path:
-    """The label Marker is on one curated clip and its copies: one in the same split, two in the noisy one."""
+    """The label Marker is on one curated clip and its copies: one in the same split, two in the noisy one.
+
+    The last copy has more silence before it, so that not one of its frames is the same.
+    """
     sound = training_data / CURATED / CLIP
     for split, fname in ((CURATED, CURATED_COPY), *((NOISY, copy) for copy in NOISY_COPIES)):
         shutil.copy(sound, training_data / split / fname)
+    waveform, rate_hz = soundfile.read(sound, dtype="int16")
+    soundfile.write(training_data / NOISY / NOISY_COPIES[-1], np.pad(waveform, (1000, 0)), rate_hz)
     for split in (CURATED, NOISY):
         table = training_data / f"{split}.csv"
         rows = [row.partition(",") for row in table.read_text().splitlines()]

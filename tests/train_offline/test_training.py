@@ -4,8 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +16,18 @@ import torch
 from training_settings import TINY
 
 from kernel_src.errors import KernelError
-from kernel_src.manifest import read_manifest, sha256_of, write_manifest
+from kernel_src.manifest import read_manifest, sha256_of
 from kernel_src.weights import load_member
 from sample_data import LABELS, SMALL_FRONTEND
-from train_offline import command
+from train_offline import command, train_fold
+from train_offline.curated import CuratedClips
 from train_offline.dataset import CURATED, read_split
 from train_offline.known_bad_clips import NO_SIGNAL
+from train_offline.manifest_file import write_manifest
 from train_offline.metric import lwlrap
 from train_offline.out_of_fold import score_weights
-from train_offline.recipes import SILVER
+from train_offline.recipes import SILVER, Stage
+from train_offline.spectrogram_cache import SpectrogramCache
 from train_offline.training import TrainingSettings, train
 from train_offline.weights_report import write_report
 
@@ -90,6 +95,71 @@ def test_weights_of_another_training_are_not_mixed_in_nor_lost(training_data: Pa
     assert {member.fold for member in train(settings(training_data, out, folds=(1,), seed=1, again=True))} == {1}
 
 
+def test_a_fold_that_is_trained_again_leaves_the_others_as_they_are(training_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights"
+    train(settings(training_data, out, folds=(0, 1)))
+    written = {path.name: path.stat().st_mtime_ns for path in out.glob("*.safetensors")}
+    members = train(settings(training_data, out, folds=(1,), again=True))
+    assert [member.fold for member in members] == [0, 0, 1, 1]
+    again = {path.name for path in out.glob("*.safetensors") if path.stat().st_mtime_ns != written[path.name]}
+    assert again == {"fold1-curated.safetensors", "fold1-noisy.safetensors"}
+
+
+def test_training_again_goes_on_after_an_interruption_and_begins_anew_once_it_is_through(
+    training_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, trained = tmp_path / "weights", []
+    train_network = train_fold.train_network
+
+    def watched(*arguments: Any, stage: Stage, **more: Any) -> Any:
+        if len(trained) == 1:
+            trained.append("interrupted")
+            raise KeyboardInterrupt
+        trained.append(stage.name)
+        return train_network(*arguments, stage=stage, **more)
+
+    train(settings(training_data, out, folds=(0,)))
+    monkeypatch.setattr(train_fold, "train_network", watched)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(training_data, out, folds=(0,), again=True))
+    assert len(read_manifest(out).members) == 2, "what is to be replaced stays until it is"
+    train(settings(training_data, out, folds=(0,), again=True))
+    assert trained == ["curated", "interrupted", "noisy"]
+    train(settings(training_data, out, folds=(0,), again=True))
+    assert trained[3:] == ["curated", "noisy"]
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["missing", "damaged"])
+def test_a_fold_whose_file_is_not_what_was_written_is_trained_anew(
+    training_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], object]
+) -> None:
+    out = tmp_path / "weights"
+    train(settings(training_data, out, folds=(0,)))
+    spoil(out / "fold0-noisy.safetensors")
+    train(settings(training_data, out, folds=(0,)))
+    assert "fold0-noisy.safetensors: is missing or damaged; it is trained anew" in capsys.readouterr().err
+    assert score_weights(training_data, out).members.keys() == {"fold0-curated", "fold0-noisy"}
+
+
+def test_a_clip_that_is_mended_between_two_runs_changes_no_fold_and_is_noticed(
+    training_data: Path, tmp_path: Path
+) -> None:
+    out, clip = tmp_path / "weights", training_data / CURATED / "00000005.wav"
+    sound = clip.read_bytes()
+    clip.write_bytes(b"broken")
+    split, cache = read_split(training_data, CURATED, LABELS), SpectrogramCache(tmp_path / "cache")
+    without = CuratedClips.of(split, SMALL_FRONTEND, 3, 0, cache=cache)
+    train(settings(training_data, out, folds=(0,)))
+    clip.write_bytes(sound)
+    mended = CuratedClips.of(split, SMALL_FRONTEND, 3, 0, cache=cache)
+    fold_of = dict(zip(mended.split.fnames, mended.fold_of.tolist(), strict=True))
+    assert {fold_of[name] == fold for name, fold in zip(without.split.fnames, without.fold_of, strict=True)} == {True}
+    with pytest.raises(KernelError, match=r"another training \(clips differ\)"):
+        train(settings(training_data, out, folds=(0,)))
+    with pytest.raises(KernelError, match=r"other clips of .* could be used"):
+        score_weights(training_data, out)
+
+
 def test_a_recipe_that_was_changed_does_not_go_on_from_weights_of_its_name(training_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "weights"
     train(settings(training_data, out, folds=(0,)))
@@ -136,6 +206,11 @@ def test_clips_that_cannot_be_read_are_named_and_left_out(
         (["--folds", "a"], "fold numbers such as 0,1"),
         (["--recipe", "gold"], "gold"),
         (["--out", "/dev/null"], "not a folder"),
+        (["--out", "/dev/null/w", "--folds", "0"], "/dev/null/w/training/call.json: cannot be written"),
+        (["--epochs", "-3"], "expected a number of 1 or more"),
+        (["--batch-clips", "0"], "expected a number of 1 or more"),
+        (["--seed", "-1"], "expected a number from 0"),
+        (["--seed", "5000000000"], "expected a number from 0"),
     ],
 )
 def test_bad_use_is_exit_code_2_and_says_what_is_wrong(
@@ -171,7 +246,7 @@ def test_evaluate_needs_to_know_of_how_many_folds_the_weights_are(training_data:
     manifest = read_manifest(weights)
     created_with = {key: value for key, value in manifest.created_with.items() if key != "n_folds"}
     write_manifest(weights, replace(manifest, created_with=created_with))
-    with pytest.raises(KernelError, match="does not say of how many folds"):
+    with pytest.raises(KernelError, match="does not say which folds these are"):
         score_weights(training_data, weights)
 
 
