@@ -40,12 +40,14 @@ class MemberValue:
     """Its score on its own fold; None where it was not measured."""
     view_gains: Sequence[float]
     """What its second, third, ... view added to that; empty where it was not measured."""
+    fold: int = 0
+    """The fold that it was scored on: scores of different folds cannot be compared."""
 
     @classmethod
     def of(cls, member: Member) -> "MemberValue":
         """What the manifest says of a member."""
         kind = json.dumps([member.stage, dict(member.frontend), dict(member.model)], sort_keys=True)
-        return cls(member.id, kind, member.oof_lwlrap, member.view_gains)
+        return cls(member.id, kind, member.oof_lwlrap, member.view_gains, member.fold)
 
 
 class GainModel:
@@ -98,14 +100,19 @@ def fitted_view_gain(ladders: Sequence[Sequence[float]]) -> float:
 
 
 def _qualities(members: Sequence[MemberValue]) -> Float64:
-    """[members] the mean out-of-fold score of each one's kind, above the mean of all.
+    """[members] how much more each one's kind scores than the other kinds of the same folds, in the mean over these.
 
-    Members that differ in their fold only count as equally good: folds differ in difficulty by more than networks do.
+    Folds differ in difficulty by more than networks do. So members that differ in their fold only count as equally
+    good, and so do kinds that have no fold in common, such as those of frontends that take turns with the folds.
     """
-    scores: dict[str, list[float]] = {}
+    scores: dict[int, dict[str, list[float]]] = {}
     for member in members:
         if member.oof_lwlrap is not None:
-            scores.setdefault(member.kind, []).append(member.oof_lwlrap)
-    measured = [score for kind in scores.values() for score in kind]
-    usual = float(np.mean(measured)) if measured else 0.0
-    return np.array([float(np.mean(scores.get(member.kind, [usual]))) - usual for member in members])
+            scores.setdefault(member.fold, {}).setdefault(member.kind, []).append(member.oof_lwlrap)
+    better: dict[str, list[float]] = {}
+    for of_kind in scores.values():
+        means = {kind: float(np.mean(found)) for kind, found in of_kind.items()}
+        usual = float(np.mean(list(means.values())))
+        for kind, mean in means.items() if len(means) > 1 else ():
+            better.setdefault(kind, []).append(mean - usual)
+    return np.array([float(np.mean(better.get(member.kind, [0.0]))) for member in members])

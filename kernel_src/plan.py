@@ -113,7 +113,8 @@ class Planner:
         member = int((good @ np.minimum(1.0, self._may_change[clips])).argmax())
         value = float(values[member, good[member]].mean())
         chosen = tuple(clips[good[member]].tolist())
-        return PassPlan(member, chosen, f"{value:.2g} of lwlrap expected per clip and second")
+        reason = f"{value:.2g} of lwlrap expected per clip and second" if value > 0 else "no gain expected"
+        return PassPlan(member, chosen, reason)
 
     def _most_uncertain(self, clips: Counts) -> Counts:
         """All clips that lack their first looks, else the share whose ranking may change most, in that order."""

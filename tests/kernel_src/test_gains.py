@@ -8,8 +8,10 @@ from hypothesis.extra.numpy import arrays
 from kernel_src.gains import ENSEMBLE_GAIN, USUAL_VIEW_GAIN, GainModel, MemberValue, fitted_view_gain
 
 
-def member(kind: str = "silver", score: float | None = 0.7, ladder: tuple[float, ...] = ()) -> MemberValue:
-    return MemberValue("name", kind, score, ladder)
+def member(
+    kind: str = "silver", score: float | None = 0.7, ladder: tuple[float, ...] = (), fold: int = 0
+) -> MemberValue:
+    return MemberValue("name", kind, score, ladder, fold)
 
 
 @given(st.floats(0, 0.2), st.integers(1, 15))
@@ -39,11 +41,19 @@ def test_each_further_look_is_worth_less_than_the_one_before() -> None:
 
 
 def test_networks_that_differ_in_their_fold_only_count_as_equally_good() -> None:
-    gains = GainModel([member(score=0.9), member(score=0.5), member("best", score=0.8)])
-    looks = np.array([[1], [1], [1]])
-    first, second, other = gains.of_one_look_more(looks)[:, 0]
+    gains = GainModel(
+        [member(score=0.9), member(score=0.5, fold=1), member("best", score=0.95), member("best", 0.4, fold=2)]
+    )
+    first, second, other, last = gains.of_one_look_more(np.ones((4, 1), np.intp))[:, 0]
     assert first == pytest.approx(second)
+    assert other == pytest.approx(last)
     assert other > first
+
+
+def test_kinds_that_take_turns_with_the_folds_count_as_equally_good() -> None:
+    gains = GainModel([member("pcen", 0.9), member("db", 0.6, fold=1), member("pcen", 0.8, fold=2), member("db", None)])
+    values = gains.of_one_look_more(np.ones((4, 1), np.intp))[:, 0]
+    np.testing.assert_allclose(values, values[0])
 
 
 @given(arrays(np.intp, st.tuples(st.just(3), st.integers(1, 5)), elements=st.integers(0, 9)))
