@@ -66,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, help="a data set with a test split")
     parser.add_argument("--weights", type=Path, help="weights that were trained on it, with --withhold")
     parser.add_argument("--split", choices=[TEST, WITHHELD], default=TEST, help="the clips to look at (default: test)")
-    parser.add_argument("--cache", type=Path, default=PAGE.parent / "looks", help="where recorded looks are kept")
+    parser.add_argument(
+        "--cache", type=Path, default=PAGE.parent / "looks", help="where recorded looks are kept (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     if (options.data is None) != (options.weights is None):
         parser.error("--data and --weights go together")

@@ -1,14 +1,15 @@
 """The bundler beside other ways to make one file out of a package: a table of what works with each.
 
-`python -m benchmarks.bundlers` runs the tests of the behaviours once with each way, on every Python that is here, and
-writes the table into docs/bundling.md.
+`python -m benchmarks.bundlers` runs the tests of the behaviours once with each way, on every Python that is here;
+`--write` puts the table into docs/bundling.md.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
@@ -24,8 +25,11 @@ Verdicts = Mapping[str, list[bool]]
 """By behaviour: whether each of its runs (each Python, each parameter) passed."""
 
 
-def main() -> int:
-    """Runs all of it and writes the table; 1 where ours fails a row."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs all of it and prints the table; 1 where ours fails a row."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bundlers", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the table into docs/bundling.md")
+    options = parser.parse_args(arguments)
     verdicts = {name: run_tests(name) for name in BUNDLERS}
     lines = [
         f"| | {' | '.join(BUNDLERS.values())} |",
@@ -34,8 +38,9 @@ def main() -> int:
     ]
     table = "\n".join(lines) + "\n"
     print(table, end="")
-    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
-    DOCUMENT.write_text(before + BEGIN + table + END + rest.partition(END)[2], encoding="utf-8")
+    if options.write:
+        before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+        DOCUMENT.write_text(before + BEGIN + table + END + rest.partition(END)[2], encoding="utf-8")
     return 0 if all(all(runs) for runs in verdicts["ours"].values()) else 1
 
 

@@ -191,7 +191,7 @@ def main() -> None:
     """Compares and prints the table and, last, one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="a data set with test.csv (default: demo data, with --quick)")
-    parser.add_argument("--out", type=Path, default=Path("build/quality"), help="where networks are kept")
+    parser.add_argument("--out", type=Path, default=Path("build/quality"), help="where networks are kept (%(default)s)")
     parser.add_argument("--size", choices=sorted(COMPARED), default=REDUCED.name)
     parser.add_argument("--epochs", type=int, help="of a stage whose share is 1 (default: the size's)")
     parser.add_argument("--batch-clips", type=int, help="default: the size's")

@@ -103,7 +103,7 @@ def _add_data(step: argparse.ArgumentParser) -> None:
 
 def _add_folders(step: argparse.ArgumentParser) -> None:
     step.add_argument("--weights", type=Path, metavar="W", help="folder of fold weights (weights in the project)")
-    step.add_argument("--build", type=Path, metavar="B", help="the bundle's folder (build in the project)")
+    step.add_argument("--build", type=Path, metavar="B", help="the folder of what goes up (build in the project)")
 
 
 def _add_output_folder(step: argparse.ArgumentParser) -> None:

@@ -1,4 +1,7 @@
-"""How to train, by name (recipes), and how much of it, by name (sizes)."""
+"""How to train, by name (recipes), and how much of it, by name (sizes).
+
+Some settings are as they are in every recipe here: LOG.md has what came of others.
+"""
 
 import hashlib
 import json
