@@ -1,11 +1,14 @@
 """Writes weights/: a network is saved as soon as its fold is done, and the manifest always names what is there."""
 
+import fcntl
+import hashlib
 import json
 import platform
 import shutil
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -29,12 +32,14 @@ from train_offline.whole_files import write_whole
 
 VERSION_KEY = "versions"
 
-CALL_NAME = "call.json"
-"""What the last call of a training was to train anew, and what of it is left."""
+LOCK_NAME = "lock"
+"""Held by whoever writes a manifest."""
 
 
 class WeightsFolder:
     """The output of one training, which may go on where an earlier run of the same training stopped.
+
+    Several processes may train different folds into it at the same time.
 
     Args:
         path: the folder; made when a training begins.
@@ -92,16 +97,21 @@ class WeightsFolder:
         for name in names:
             self._forget_if_damaged(name)
 
+    @property
+    def _call_path(self) -> Path:
+        """Notes what is left of this very call; another one has another name."""
+        return self.training_path / f"call-{hashlib.sha256(self._asked.encode()).hexdigest()[:12]}.json"
+
     def _left_by_the_same_call(self) -> set[str]:
         try:
-            noted = json.loads((self.training_path / CALL_NAME).read_text(encoding="utf-8"))
-            return set(noted["left"]) if noted["asked"] == self._asked else set()
-        except (OSError, ValueError, KeyError, TypeError):
+            return set(json.loads(self._call_path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             return set()
 
     def _note_what_is_left(self) -> None:
-        noted = {"asked": self._asked, "left": sorted(self._to_replace)}
-        write_whole(self.training_path / CALL_NAME, json.dumps(noted).encode())
+        write_whole(self._call_path, json.dumps(sorted(self._to_replace)).encode())
+        if not self._to_replace:
+            self._call_path.unlink()
 
     def _forget_if_damaged(self, name: str) -> None:
         for folder, members in ((self.path, self._manifest.members), (self.training_path, self._steps.members)):
@@ -169,31 +179,41 @@ class WeightsFolder:
             view_gains=score.view_gains,
             pass_cost=multiplications_of(network.model) / 1e6,
         )
-        with self._lock:
+        with self._lock, self._others_locked_out():
             if stage.exported:
-                self._manifest = _with_member(self._manifest, member)
+                self._manifest = _with_member(self._kept_in(self.path), member)
                 write_manifest(self.path, self._manifest)
                 folds = {item.id: item.fold for item in self.members}
                 gather_out_of_fold(self.path, folds, self._manifest.labels)
             else:
-                self._steps = _with_member(self._steps, member)
+                self._steps = _with_member(self._kept_in(self.training_path), member)
                 write_manifest(self.training_path, self._steps)
             if name in self._to_replace:
                 self._to_replace.remove(name)
                 self._note_what_is_left()
         return member
 
+    @contextmanager
+    def _others_locked_out(self) -> Iterator[None]:
+        """Other processes, which train other folds, wait; the system lets go of the lock of one that is killed."""
+        self.training_path.mkdir(parents=True, exist_ok=True)
+        with (self.training_path / LOCK_NAME).open("w") as file:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def _kept_in(self, folder: Path) -> Manifest:
-        """The members of this training that are there."""
+        """The members of this training that are there by now, whichever process trained them."""
+        nothing = replace(self._manifest, members=())
         if not (folder / MANIFEST_NAME).exists():
-            return self._manifest
+            return nothing
         try:
             return self._go_on_from(read_manifest(folder))
         except KernelError:
             if not self._again:
                 raise
             self._holds_anothers = True
-            return self._manifest
+            return nothing
 
     def _go_on_from(self, old: Manifest) -> Manifest:
         mine = {key: value for key, value in self._manifest.created_with.items() if key != VERSION_KEY}
