@@ -22,7 +22,8 @@ from train_offline.optimization import Forward, plain_forward
 from train_offline.recipes import NoisyUse, Recipe, Size, Stage
 from train_offline.spectrograms import mean_and_std
 from train_offline.train_network import TrainedNetwork, Watch, new_network, train_network
-from train_offline.training_log import EpochLog, logged_steps, write_out_of_fold, write_picks
+from train_offline.training_log import EpochLog, logged_steps, picks_path, write_out_of_fold, write_picks
+from train_offline.training_record import read_picks
 from train_offline.weights_folder import WeightsFolder, member_name
 
 PICK_VIEWS = 4
@@ -96,7 +97,7 @@ def _train_stage(job: FoldJob, number: int, start: TrainedNetwork) -> Member:
     seen, unseen = job.curated.seen_by(job.fold), job.curated.unseen_by(job.fold)
     sources = [Source.of(seen)]
     if stage.noisy:
-        sources += _noisy_source(job, stage.noisy, start)
+        sources += _noisy_source(job, stage, stage.noisy, start)
     checkpoint = Checkpoint(
         _checkpoint_path(job, stage),
         job.folder.identity(fold=job.fold, stage=stage.name),
@@ -148,14 +149,18 @@ def _log_path(job: FoldJob, stage: Stage) -> Path:
     return job.folder.training_path / f"{member_name(job.fold, stage.name)}.jsonl"
 
 
-def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[Source]:
+def _noisy_source(job: FoldJob, stage: Stage, use: NoisyUse, network: TrainedNetwork) -> list[Source]:
     """The noisy clips that a stage learns from, chosen by this fold's network alone."""
     if job.noisy is None:
         return []
     noisy = job.noisy.without(job.curated.hidden_from(job.fold))
     clips = np.arange(len(noisy.fnames))
     targets = noisy.targets.astype(np.float32)
-    if use.pick or use.soft_share:
+    kept = _picked_before(job, stage, noisy) if use.pick and not use.soft_share else None
+    if kept is not None:
+        print(f"fold {job.fold}: the {len(kept)} of {len(clips)} noisy clips that were picked before")
+        clips = np.array(kept, np.intp)
+    elif use.pick or use.soft_share:
         member = _as_member(job, network)
         said = mean_probabilities(member, noisy.spectrograms, PICK_VIEWS, f"fold {job.fold} noisy clips", job.stop)
         network.model.cpu()
@@ -169,6 +174,16 @@ def _noisy_source(job: FoldJob, use: NoisyUse, network: TrainedNetwork) -> list[
         return []
     fnames = [noisy.fnames[clip] for clip in clips.tolist()]
     return [Source(fnames, noisy.spectrograms.subset(clips), targets[clips], use.weight)]
+
+
+def _picked_before(job: FoldJob, stage: Stage, noisy: TrainingSet) -> list[int] | None:
+    """What an interrupted training had picked: its checkpoint goes on with the same clips, whatever computes now."""
+    path = picks_path(job.folder.path, job.fold)
+    if not (path.exists() and _checkpoint_path(job, stage).exists()):
+        return None
+    place_of = {fname: place for place, fname in enumerate(noisy.fnames)}
+    fnames = [pick.fname for pick in read_picks(path)]
+    return sorted(place_of[fname] for fname in fnames) if place_of.keys() >= set(fnames) else None
 
 
 def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None) -> LoadedMember:

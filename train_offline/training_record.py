@@ -109,7 +109,7 @@ def read_training_record(weights: Path) -> TrainingRecord:
     """
     folder = weights / FOLDER_NAME
     epochs = {path.stem: _read_epochs(path) for path in sorted(folder.glob("*.jsonl"))}
-    picks = {_fold_of(path): _read_picks(path) for path in sorted(folder.glob(f"{PICKS_PREFIX}*.json"))}
+    picks = {_fold_of(path): read_picks(path) for path in sorted(folder.glob(f"{PICKS_PREFIX}*.json"))}
     predicted = folder / OUT_OF_FOLD_NAME
     return TrainingRecord(epochs, dict(sorted(picks.items())), _read_out_of_fold(predicted))
 
@@ -130,7 +130,12 @@ def _read_epochs(path: Path) -> tuple[Epoch, ...]:
     return tuple(by_number.values())
 
 
-def _read_picks(path: Path) -> tuple[Pick, ...]:
+def read_picks(path: Path) -> tuple[Pick, ...]:
+    """The noisy clips that a fold picked.
+
+    Raises:
+        KernelError: the file holds something else.
+    """
     try:
         return tuple(_from_known_fields(Pick, values) for values in json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:

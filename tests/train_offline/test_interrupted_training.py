@@ -76,6 +76,7 @@ def test_a_training_that_is_killed_and_interrupted_ends_where_it_would_have_ende
     for process in (again, undisturbed):
         told, _ = process.communicate(timeout=100)
         assert process.returncode == 0, told
+        assert ("noisy clips that were picked before" in told) == (process is again)
     for stage in ("curated", "noisy"):
         name = f"fold0-{stage}.safetensors"
         torch.testing.assert_close(load_file(cut / name), load_file(whole / name), rtol=1e-2, atol=1e-3)
