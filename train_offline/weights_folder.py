@@ -1,7 +1,6 @@
 """Writes weights/: a network is saved as soon as its fold is done, and the manifest always names what is there."""
 
 import fcntl
-import hashlib
 import json
 import platform
 import shutil
@@ -26,6 +25,7 @@ from train_offline.batches import Normalisation
 from train_offline.evaluate import Validation
 from train_offline.manifest_file import write_manifest
 from train_offline.recipes import Stage
+from train_offline.replacements import Replacements
 from train_offline.train_network import TrainedNetwork
 from train_offline.training_log import FOLDER_NAME, gather_out_of_fold
 from train_offline.whole_files import write_whole
@@ -68,9 +68,8 @@ class WeightsFolder:
         if path.exists() and not path.is_dir():
             raise KernelError(f"{path}: is not a folder; choose another --out")
         self._again = again
-        self._asked = ""
         self._holds_anothers = False
-        self._to_replace: set[str] = set()
+        self._replacing = Replacements(self.training_path, "")
         self._steps, self._manifest = self._kept_in(self.training_path), self._kept_in(path)
 
     def begin(self, names: Sequence[str]) -> None:
@@ -85,41 +84,26 @@ class WeightsFolder:
         Raises:
             KernelError: the folder cannot be written to.
         """
-        self._asked = self.identity(members=sorted(names))
-        self._to_replace = self._left_by_the_same_call() if self._again else set()
-        if self._again and not self._to_replace:
-            self._to_replace = set(names)
+        with self._others_locked_out():
+            pass  # what cannot be written to is not worth a night of training
+        self._replacing = Replacements(self.training_path, self.identity(members=sorted(names)))
+        damaged = [name for name in names if self._is_damaged(name)]
+        if self._again and not self._replacing.go_on():
             if self._holds_anothers:
                 shutil.rmtree(self.training_path, ignore_errors=True)
             for name in names:
                 (self.training_path / f"{name}.checkpoint").unlink(missing_ok=True)
-        self._note_what_is_left()
-        for name in names:
-            self._forget_if_damaged(name)
+            self._replacing.add(names)
+        self._replacing.add(damaged)
 
-    @property
-    def _call_path(self) -> Path:
-        """Notes what is left of this very call; another one has another name."""
-        return self.training_path / f"call-{hashlib.sha256(self._asked.encode()).hexdigest()[:12]}.json"
-
-    def _left_by_the_same_call(self) -> set[str]:
-        try:
-            return set(json.loads(self._call_path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return set()
-
-    def _note_what_is_left(self) -> None:
-        write_whole(self._call_path, json.dumps(sorted(self._to_replace)).encode())
-        if not self._to_replace:
-            self._call_path.unlink()
-
-    def _forget_if_damaged(self, name: str) -> None:
+    def _is_damaged(self, name: str) -> bool:
         for folder, members in ((self.path, self._manifest.members), (self.training_path, self._steps.members)):
             for member in members:
                 file = folder / member.file
                 if member.id == name and not (file.is_file() and sha256_of(file) == member.sha256):
                     print(f"{file}: is missing or damaged; it is trained anew", file=sys.stderr)
-                    self._to_replace.add(name)
+                    return True
+        return False
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -140,7 +124,7 @@ class WeightsFolder:
         """The member of a fold and stage, if it is saved already and is not to be trained anew."""
         saved = (*self._manifest.members, *self._steps.members)
         name = member_name(fold, stage)
-        return next((item for item in saved if item.id == name and name not in self._to_replace), None)
+        return next((item for item in saved if item.id == name and name not in self._replacing), None)
 
     def network(self, member: Member) -> TrainedNetwork:
         """A saved network.
@@ -188,16 +172,19 @@ class WeightsFolder:
             else:
                 self._steps = _with_member(self._kept_in(self.training_path), member)
                 write_manifest(self.training_path, self._steps)
-            if name in self._to_replace:
-                self._to_replace.remove(name)
-                self._note_what_is_left()
+            self._replacing.done(name)
         return member
 
     @contextmanager
     def _others_locked_out(self) -> Iterator[None]:
         """Other processes, which train other folds, wait; the system lets go of the lock of one that is killed."""
-        self.training_path.mkdir(parents=True, exist_ok=True)
-        with (self.training_path / LOCK_NAME).open("w") as file:
+        path = self.training_path / LOCK_NAME
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w")
+        except OSError as error:
+            raise KernelError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
+        with file:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield

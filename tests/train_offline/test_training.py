@@ -227,7 +227,7 @@ def test_clips_that_cannot_be_read_are_named_and_left_out(
         (["--folds", "a"], "fold numbers such as 0,1"),
         (["--recipe", "gold"], "gold"),
         (["--out", "/dev/null"], "not a folder"),
-        (["--out", "/dev/null/w", "--folds", "0"], "/dev/null/w/training/call-"),
+        (["--out", "/dev/null/w", "--folds", "0"], "/dev/null/w/training/lock: cannot be written"),
         (["--epochs", "-3"], "expected a number of 1 or more"),
         (["--batch-clips", "0"], "expected a number of 1 or more"),
         (["--seed", "-1"], "expected a number from 0"),
