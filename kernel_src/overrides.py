@@ -61,7 +61,7 @@ def read_settings(
         datasets=tuple("/".join(source.split("/")[:2]) for source in kernel.get("datasets", ())),  # without a version
         is_rerun=is_rerun,
     )
-    return _with_overrides(settings, _read_overrides(environment.get(OVERRIDES_VARIABLE, "{}")))
+    return _with_overrides(settings, _read_overrides(environment.get(OVERRIDES_VARIABLE) or "{}"))
 
 
 _TOO_LARGE = 1 << 31
