@@ -43,7 +43,7 @@ class Window:
     """Bands before stretching."""
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=4096)
 def windows(n_frames: int, crop_frames: int, n_mels: int) -> tuple[Window, ...]:
     """The views of a clip, in the order in which they are worth looking at.
 
@@ -61,7 +61,7 @@ def windows(n_frames: int, crop_frames: int, n_mels: int) -> tuple[Window, ...]:
     return tuple(_in_order(_groups(n_frames, crop_frames, n_mels), rank=0))
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 14)  # a dozen members, and as many lengths as clips have
 def view_order(n_frames: int, crop_frames: int, n_mels: int, rank: int) -> tuple[int, ...]:
     """The order in which one of several networks looks at a clip's views, as indices into `windows`.
 
