@@ -64,9 +64,13 @@ class CuratedClips:
 
     @property
     def digest(self) -> str:
-        """A short name for the clips that can be used and their sounds: the folds follow from them and the seed."""
-        rows = zip(self.split.fnames, self.digests, strict=True)
-        return hashlib.sha256("\n".join(map(str, rows)).encode()).hexdigest()[:16]
+        """A short name for the clips that can be used, and whose copies they are; the folds follow, by the seed.
+
+        It is the same on every machine, whose resampled sounds may differ in their last bits.
+        """
+        names = self.split.fnames
+        rows = (f"{fname} {names[first]}" for fname, first in zip(names, _first_copies(self.digests), strict=True))
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
 
     def seen_by(self, fold: int) -> TrainingSet:
         """The clips that the network of a fold learns from."""
@@ -126,7 +130,10 @@ def _part(split: Split, spectrograms: SpectrogramTable, chosen: npt.NDArray[np.b
 
 def _together(fold_of: npt.NDArray[np.intp], digests: tuple[str, ...]) -> npt.NDArray[np.intp]:
     """Moves copies of a clip to the fold of the first of them: none is validated on what it has learnt from."""
+    return fold_of[_first_copies(digests)]
+
+
+def _first_copies(digests: tuple[str, ...]) -> list[int]:
+    """[clips] the first clip that sounds the same; most often the clip itself."""
     first: dict[str, int] = {}
-    for clip, digest in enumerate(digests):
-        first.setdefault(digest, clip)
-    return fold_of[[first[digest] for digest in digests]]
+    return [first.setdefault(digest, clip) for clip, digest in enumerate(digests)]

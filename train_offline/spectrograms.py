@@ -70,7 +70,7 @@ def _make(path: Path, config: FrontendConfig, idle: "SimpleQueue[Extractor]") ->
     extractor = idle.get()
     try:
         whole = extractor.waveform(path, replace(config, trim_top_db=None))
-        digest = sound_digest(whole, config.sample_rate_hz)
+        digest = sound_digest(whole, config.sample_rate_hz) or f"silence of {len(whole)} samples"
         return extractor.spectrogram(path, config), digest
     except ClipError as error:
         return error
