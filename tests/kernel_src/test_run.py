@@ -248,7 +248,7 @@ def test_the_last_resort_stands_by_until_the_last_file_is_done_with(
     monkeypatch.setattr("kernel_src.submission.Submission.remove_spare", lambda _: done.append("spare removed"))
     monkeypatch.setattr("kernel_src.last_resort.LastResort.stand_down", lambda _: done.append("stood down"))
     monkeypatch.setattr("kernel_src.last_resort.LastResort._watch", lambda _: None)
-    monkeypatch.setattr("kernel_src.tagging.Tagger.tag", lambda *_: Outcome("no reason", 0, 0))
+    monkeypatch.setattr("kernel_src.tagging.Tagger.tag", lambda *_: Outcome("no reason", 1, 6))
     monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)  # this process keeps its own signals
     for name, value in environment(tmp_path, rerun=False).items():
         monkeypatch.setenv(name, value)
