@@ -107,9 +107,8 @@ class SpectrogramCache:
         part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=PART_SUFFIX, dir=self.path))
         try:
             _write_parts(part, split, results)
-            if not _is_whole(
-                folder, split, config
-            ):  # another training that wanted the same may have been quicker, and maps its own
+            # Another training that wanted the same may have been quicker, and maps its own.
+            if not _is_whole(folder, split, config):
                 _move_parts(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -196,6 +195,5 @@ def _read(folder: Path, n_mels: int) -> CachedSpectrograms:
         np.memmap(folder / FRAMES_NAME, np.float16, mode="c", shape=shape) if shape[0] else np.zeros(shape, np.float16)
     )
     table = SpectrogramTable(np.asarray(frames), np.cumsum(lengths) - lengths, lengths)
-    return CachedSpectrograms(
-        table, usable, tuple(index["digests"]), tuple(text for text, _ in index["failures"].values())
-    )
+    failures = tuple(text for text, _ in index["failures"].values())
+    return CachedSpectrograms(table, usable, tuple(index["digests"]), failures)
