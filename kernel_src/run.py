@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence, Set
 from contextlib import ExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kernel_src import frontend_source, winograd_source
 from kernel_src.before_torch import prepare_for_torch
@@ -23,6 +24,9 @@ from kernel_src.native_code import NativeCodeError
 from kernel_src.overrides import RunSettings, read_settings
 from kernel_src.submission import Submission
 from kernel_src.threads import join_all
+
+if TYPE_CHECKING:
+    from kernel_src.passes import Outcome
 
 COMPILER_PATIENCE_S = 10.0
 """How long is waited at most for the frontend's code, which takes the compiler a third of a second."""
@@ -82,7 +86,7 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
     text = f"{limits.time_s:g} s, {limits.memory_bytes / 1e9:g} GB of memory, {limits.disk_bytes / 1e9:g} GB of disk"
     events.emit("run_started", text, rerun=settings.is_rerun, time_s=limits.time_s)
 
-    # What is to be tagged, and by what.
+    # What is to be tagged, and by what; and a valid file before torch, which takes seconds to load and may fail to.
     clips = read_clip_list(find_folder(settings.input_dir, [settings.competition], "sample_submission.csv"))
     submission = Submission(settings.working_dir, clips)
     try:
@@ -92,8 +96,6 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
     except KernelError:
         _write_first(submission, clips, [1 / len(clips.labels)] * len(clips.labels), "no weights: equal values", events)
         raise
-
-    # A valid file before torch, which takes seconds to load and may fail to.
     _write_first(submission, clips, priors, "priors", events)
     if not clips.fnames:
         events.emit("run_ended", "no clips to tag", reason="no clips", passes=0, clips=0)
@@ -126,12 +128,19 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
         tagger = Tagger(settings, budget, events, clips, extractors=extractors, writer=writer)
         outcome = tagger.tag(weights_dir, manifest)
         at_the_end.close()
-        if not outcome.clips and budget.left_s > 0:
-            raise KernelError(
-                f"none of {len(clips.fnames)} clips could be tagged ({outcome.reason}); see the events above"
-            )
-        text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {len(clips.fnames)} clips tagged"
-        events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
+        _tell_of_end(outcome, len(clips.fnames), budget, events)
+
+
+def _tell_of_end(outcome: "Outcome", n_clips: int, budget: TimeBudget, events: EventLog) -> None:
+    """The last event.
+
+    Raises:
+        KernelError: there was time, and nothing was tagged.
+    """
+    if not outcome.clips and budget.left_s > 0:
+        raise KernelError(f"none of {n_clips} clips could be tagged ({outcome.reason}); see the events above")
+    text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {n_clips} clips tagged"
+    events.emit("run_ended", text, reason=outcome.reason, passes=outcome.passes, clips=outcome.clips)
 
 
 def _write_first(submission: Submission, clips: ClipList, row: Sequence[float], what: str, events: EventLog) -> None:

@@ -213,13 +213,15 @@ class _Run:
             "clips_per_s": round(self._epoch_clips / max(now_s - self._epoch_began_s, 1e-9), 2),
         }
         last = step + 1 == self._steps
-        if self._watch.score and (last or epoch % max(1, self._epochs // LOOKS) == 0):
-            model = self._optimization.current()
-            was_training = model.training
-            entry["val_lwlrap"] = self._watch.score(model.eval())
-            model.train(was_training)
-        self._watch.log.add(entry)
-        self._epoch_losses, self._epoch_clips, self._epoch_began_s = [], 0, time.perf_counter()
+        try:
+            if self._watch.score and (last or epoch % max(1, self._epochs // LOOKS) == 0):
+                model = self._optimization.current()
+                was_training = model.training
+                entry["val_lwlrap"] = self._watch.score(model.eval())
+                model.train(was_training)
+        finally:  # also where the training is stopped meanwhile: the epoch is over
+            self._watch.log.add(entry)
+            self._epoch_losses, self._epoch_clips, self._epoch_began_s = [], 0, time.perf_counter()
 
     def _state(self) -> dict[str, Any]:
         self._settle(0)

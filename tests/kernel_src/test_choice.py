@@ -137,6 +137,24 @@ def test_where_every_other_way_fails_the_plain_network_is_left(
     assert choose_backend(member, CPU, 4, events, left_s=60) == PLAIN
 
 
+def test_a_device_that_fails_at_everything_ends_its_trials_and_not_the_run(
+    member: LoadedMember, events: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's meta device, which computes nothing, stands for such a GPU."""
+    monkeypatch.setattr(LoadedMember, "on", failing_on_meta(LoadedMember.on))
+    assert choose_backend(member, torch.device("meta"), 4, events, left_s=60, names=["folded-float32", PLAIN]) == PLAIN
+    assert [event["event"] for event in told(tmp_path)] == ["backend_failed", "backend_chosen"]
+
+
+def failing_on_meta(on: Callable[..., LoadedMember]) -> Callable[..., LoadedMember]:
+    def failing(member: LoadedMember, device: torch.device, *backend: str) -> LoadedMember:
+        if device.type == "meta":
+            raise RuntimeError("CUDA error: out of memory")
+        return on(member, device, *backend)
+
+    return failing
+
+
 @pytest.mark.usefixtures("a_compiler")
 @WITHOUT_GRAPHS
 @pytest.mark.parametrize("backend", BACKENDS)

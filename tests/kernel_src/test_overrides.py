@@ -70,3 +70,8 @@ def test_a_misspelt_or_wrong_override_is_refused_by_name(overrides: dict[str, An
 def test_overrides_that_are_no_object_are_refused(text: str) -> None:
     with pytest.raises(KernelError, match=OVERRIDES_VARIABLE):
         read_settings(TOML, {OVERRIDES_VARIABLE: text})
+
+
+def test_a_data_set_of_a_certain_version_is_found_by_its_name() -> None:
+    toml = {**TOML, "kernel": {"datasets": ["me/weights/3", "me/more"]}}
+    assert read_settings(toml, {OVERRIDES_VARIABLE: ""}).datasets == ("me/weights", "me/more")

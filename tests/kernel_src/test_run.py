@@ -19,6 +19,8 @@ import soundfile
 from kernel_src import run as run_module
 from kernel_src.overrides import OVERRIDES_VARIABLE, RERUN_VARIABLE
 from kernel_src.passes import Outcome
+from kernel_src.submission import Submission
+from kernel_src.tagging import Tagger
 from sample_data import LABELS, make_weights, tone, write_table
 
 PRIORS = [0.1, 0.2, 0.3]
@@ -169,6 +171,31 @@ def test_without_weights_the_rerun_still_has_a_submission_and_says_why(tmp_path:
     assert done.rows
     assert {value for row in done.rows.values() for value in row} == {1 / len(LABELS)}
     assert run_kernel(tmp_path).exit_code == 2
+
+
+@pytest.mark.usefixtures("competition", "weights")
+def test_a_first_write_that_fails_is_made_up_for_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Submission.write
+
+    def refused_at_first(submission: Submission, rows: Any, version: int, *more: Any) -> bool:
+        if version == 0:
+            raise OSError(28, "No space left on device")
+        return write(submission, rows, version, *more)
+
+    def tag(tagger: Tagger, *_: object) -> Outcome:
+        tagger._writer.blend.add(range(6), np.full((6, len(LABELS)), 0.7))
+        tagger._writer.write(passes=1)
+        return Outcome("no reason", 1, 6)
+
+    monkeypatch.setattr(Submission, "write", refused_at_first)
+    monkeypatch.setattr(Tagger, "tag", tag)
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)  # this process keeps its own signals
+    for name, value in environment(tmp_path, rerun=True).items():
+        monkeypatch.setenv(name, value)
+    assert run_module.main() == 0
+    done = Finished(0, "", "", tmp_path / "working")
+    assert "No space left" in done.named("write_failed")[0]["error"]
+    assert all(is_tagged(row) for row in done.rows.values())
 
 
 @pytest.mark.usefixtures("weights")

@@ -102,6 +102,7 @@ def test_bad_use_is_one_line_and_exit_code_2(data: Path, tmp_path: Path, capsys:
     for arguments, words in (
         (["nowhere"], "nowhere: no such folder"),
         ([str(data), "--out", str(tmp_path / "no" / "page.html")], "there is no folder"),
+        ([str(data), "--out", str(tmp_path)], "is a folder; give the page a name"),
     ):
         assert command.main(["describe", *arguments]) == 2
         assert words in capsys.readouterr().err

@@ -161,6 +161,15 @@ def test_a_folder_with_something_else_in_it_is_not_overwritten(
     assert (out / "holiday.jpg").read_bytes() == b"sea"
 
 
+def test_a_copy_that_cannot_be_written_is_one_line_and_leaves_no_part(
+    data: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert export(data, weights, "--out", tmp_path / "file" / "copy") == 2
+    assert "copy: cannot be written" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "weights"}
+
+
 def test_a_number_of_clips_must_be_one(data: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         export(data, weights, "--clips", 0)

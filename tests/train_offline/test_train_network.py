@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from training_settings import TINY
 
 from kernel_src.errors import KernelError
+from kernel_src.model import SEDenseNet
 from train_offline.batches import Normalisation, Source
 from train_offline.checkpoints import Checkpoint
 from train_offline.evaluate import StoppedError
@@ -39,9 +41,11 @@ def trained(
     sources: list[Source] | None = None,
     forward: Forward = plain_forward,
     device: torch.device = CPU,
+    score: Callable[[SEDenseNet], float] | None = None,
+    log: EpochLog | None = None,
 ) -> dict[str, torch.Tensor]:
     start = TrainedNetwork(new_network(recipe, TINY, 3, seed), Normalisation(0.5, 0.3))
-    watch = Watch("test", EpochLog(None), checkpoint, stop=stop or threading.Event())
+    watch = Watch("test", log or EpochLog(None), checkpoint, score, stop or threading.Event())
     network = train_network(
         start,
         sources or [source()],
@@ -89,6 +93,26 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_network(
     # What GPUs add up in any order, Muon makes a direction of: single small weights differ from run to run.
     close = {"rtol": 1e-3, "atol": 1e-4} if device.type == "cpu" else {"rtol": 0.1, "atol": 0.02}
     torch.testing.assert_close(went_on, trained(recipe=recipe, device=device), **close)
+
+
+def test_a_training_that_is_stopped_while_its_network_is_scored_loses_no_step_and_no_epoch(tmp_path: Path) -> None:
+    path, log = tmp_path / "a.checkpoint", EpochLog(tmp_path / "a.jsonl")
+    steps: list[torch.Tensor] = []
+
+    def stopped(_: SEDenseNet) -> float:
+        raise StoppedError("test")
+
+    def forward(model: SEDenseNet, images: torch.Tensor) -> torch.Tensor:
+        steps.append(images)
+        return plain_forward(model, images)
+
+    with pytest.raises(StoppedError):
+        trained(checkpoint=Checkpoint(path, "this"), score=stopped, log=log, forward=forward)
+    assert 0 < len(steps) < STEPS
+    trained(checkpoint=Checkpoint(path, "this"), log=log, forward=forward)
+    assert len(steps) == STEPS
+    assert [entry["epoch"] for entry in log.entries] == list(range(1, len(log.entries) + 1))
+    assert log.entries[-1]["step"] == STEPS
 
 
 def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ from kernel_src.errors import KernelError
 from kernel_src.manifest import read_manifest, sha256_of
 from kernel_src.weights import load_member
 from sample_data import LABELS, SMALL_FRONTEND
-from train_offline import command, train_fold
+from train_offline import command, out_of_fold, train_fold
 from train_offline.curated import CuratedClips
 from train_offline.dataset import CURATED, read_split
 from train_offline.known_bad_clips import NO_SIGNAL
 from train_offline.manifest_file import write_manifest
 from train_offline.metric import lwlrap
-from train_offline.out_of_fold import score_weights
+from train_offline.out_of_fold import OutOfFoldScore, score_weights
 from train_offline.recipes import SILVER, Stage
 from train_offline.spectrogram_cache import SpectrogramCache
 from train_offline.training import TrainingSettings, train
@@ -283,6 +283,40 @@ def test_evaluate_prints_each_label_and_the_whole(
     for member in read_manifest(out).members:
         assert f"{member.id}: lwlrap {member.oof_lwlrap:.4f}" in printed
     assert "95 % bootstrap interval" in printed
+
+
+def test_labels_that_no_scored_clip_has_are_told_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score = OutOfFoldScore(
+        members={},
+        lwlrap=0.5,
+        interval=(0.4, 0.6),
+        labels=("Bark", "Nothing", "Meow"),
+        per_label=np.array([0.9, np.nan, 0.2]),
+        counts=np.array([3, 0, 4]),
+        fnames=(),
+        truth=np.zeros((0, 3), np.bool_),
+        probabilities=np.zeros((0, 3)),
+    )
+    monkeypatch.setattr(out_of_fold, "score_weights", lambda *_: score)
+    assert command.main(["evaluate", "--data", str(tmp_path)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[:3]] == ["Meow", "Bark", "Nothing"]
+
+
+def test_copies_of_one_sound_are_no_data_to_draw_folds_from(training_data: Path, tmp_path: Path) -> None:
+    clips = sorted((training_data / CURATED).iterdir())
+    for clip in clips[1:]:
+        clip.write_bytes(clips[0].read_bytes())
+    with pytest.raises(KernelError, match=r"fold \d has no clips to be scored on, or none to learn from"):
+        train(settings(training_data, tmp_path / "weights"))
+
+
+def test_clips_that_cannot_be_used_do_not_count_as_data(training_data: Path, tmp_path: Path) -> None:
+    for clip in sorted((training_data / CURATED).iterdir())[4:]:
+        clip.write_text("no sound")
+    with pytest.raises(KernelError, match="4 usable clips are too few for 3 folds"):
+        train(settings(training_data, tmp_path / "weights"))
 
 
 def test_a_training_leaves_what_a_report_needs(training_data: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The report of a training that really took place, opened in a real browser without a network."""
 
+import json
 import re
 from pathlib import Path
 
@@ -43,6 +44,33 @@ def test_a_training_ends_with_its_report_and_its_card(trained: tuple[Path, Path]
     assert {folder.name for folder in (weights / "training" / "tensorboard").iterdir()} == {
         f"fold{fold}-{stage}" for fold in range(3) for stage in ("curated", "noisy")
     }
+
+
+def test_a_members_seconds_are_those_of_its_last_epoch_which_counts_from_the_beginning(
+    trained: tuple[Path, Path],
+) -> None:
+    data, weights = trained
+    log = weights / "training" / "fold1-noisy.jsonl"
+    kept = log.read_text()
+    epochs = [json.loads(line) for line in kept.splitlines()]
+    lines = [json.dumps({**epochs[0], "epoch": number, "seconds_s": 1000.0 * number}) for number in (1, 2, 3)]
+    log.write_text("\n".join(lines))
+    try:
+        text = report(data, weights).read_text(encoding="utf-8")
+    finally:
+        log.write_text(kept)
+    assert re.search(r">\s*3,000\s*<", text)
+    assert not re.search(r">\s*6,000\s*<", text)
+
+
+def test_data_that_the_weights_are_not_from_are_refused(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_training_data(tmp_path / "other")
+    table = other / "train_curated.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+    assert command.main(["report", "--data", str(other), "--weights", str(trained[1])]) == 2
+    assert "was trained on other clips" in capsys.readouterr().err
 
 
 def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(trained: tuple[Path, Path], tmp_path: Path) -> None:
