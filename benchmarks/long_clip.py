@@ -5,6 +5,7 @@ most anonymous memory that it and its extractor's processes hold meanwhile, look
 they held before the long one. Pages of files do not count: the system takes and brings them as it likes.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -106,5 +107,14 @@ def _anonymous_bytes() -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines)
 
 
+def main() -> None:
+    """The figure for a clip of the shape that the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.long_clip", description=__doc__)
+    parser.add_argument("channels", type=int, nargs="?", default=1, help="of the clip (default: %(default)s)")
+    parser.add_argument("rate_hz", type=int, nargs="?", default=RATE_HZ, help="of the clip (default: %(default)s)")
+    options = parser.parse_args()
+    print(measure(options.channels, options.rate_hz))
+
+
 if __name__ == "__main__":
-    print(measure(int(sys.argv[1]), int(sys.argv[2])))
+    main()

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs them; 1 where one of them fails, whatever its figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run_all", description=__doc__)
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME", help=f"of {', '.join(NAMES)}; default all")
-    parser.add_argument("--out", type=Path, help="the file to write; benchmarks/results/DATE-bench.json by default")
+    parser.add_argument("--out", type=Path, help="the file to write; a dated one in benchmarks/results by default")
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.names) - set(NAMES)):
         parser.error(f"unknown {unknown}; known are {list(NAMES)}")
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reports = {name: run(name) for name in options.names}
     took_s = time.perf_counter() - began_s
     date = datetime.now(UTC).date().isoformat()
-    out = options.out or CHECKOUT / "benchmarks" / "results" / f"{date}-bench.json"
+    out = options.out or unused(CHECKOUT / "benchmarks" / "results", f"{date}-bench")
     found = {name: report for name, report in reports.items() if report is not None}
     summary = {"date": date, "commit": commit(), "machine": machine(), "seconds_s": round(took_s), "benchmarks": found}
     out.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
@@ -40,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{len(found)} of {len(reports)} benchmarks in {took_s:.0f} s; kept in {out}")
     print(json.dumps(summary))
     return 0 if len(found) == len(reports) else 1
+
+
+def unused(folder: Path, stem: str) -> Path:
+    """A file that is not there yet: what was kept earlier on a day may stand in the documents."""
+    names = (f"{stem}{number}.json" for number in ("", *(f"-{count}" for count in range(2, 1000))))
+    return next(path for name in names if not (path := folder / name).exists())
 
 
 def run(name: str) -> dict[str, Any] | None:

@@ -7,11 +7,11 @@ batch 50. Nothing of the runtime is used but the network's definition.
 `python -m benchmarks.silver_kernel DATA WEIGHTS PASSES LOOKS` ends after so many passes of each fold, or crops in all.
 """
 
+import argparse
 import csv
 import json
 import multiprocessing
 import random
-import sys
 import time
 from collections.abc import MutableMapping
 from functools import partial
@@ -100,8 +100,13 @@ def read_model(folder: Path, entry: Entry) -> SEDenseNet:
 
 def main() -> None:
     """The kernel, with its timings as a line of JSON at the end."""
-    data, weights = Path(sys.argv[1]), Path(sys.argv[2])
-    passes, looks_left = int(sys.argv[3]), int(sys.argv[4])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.silver_kernel", description=__doc__)
+    parser.add_argument("data", type=Path, help="a folder in the competition's layout")
+    parser.add_argument("weights", type=Path, help="a folder as train_offline makes it")
+    parser.add_argument("passes", type=int, help="of each fold, at most")
+    parser.add_argument("looks", type=int, help="crops in all, at most")
+    options = parser.parse_args()
+    data, weights, looks_left = options.data, options.weights, options.looks
     table = list(csv.reader((data / "sample_submission.csv").open(encoding="utf-8")))
     paths = [data / "test" / row[0] for row in table[1:]]
     entries = json.loads((weights / "manifest.json").read_text(encoding="utf-8"))["members"]
@@ -115,7 +120,7 @@ def main() -> None:
         extraction_s = time.perf_counter() - began_s
         for entry in entries:
             model = read_model(weights, entry)
-            for view in range(passes):
+            for view in range(options.passes):
                 clips = paths[:looks_left]
                 if clips:
                     pass_began_s = time.perf_counter()

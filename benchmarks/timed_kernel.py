@@ -4,6 +4,7 @@ The settings come by HOURGLASS_OVERRIDES as for any run. OUT gets a JSON list of
 the start of the process as the run's own events count them.
 """
 
+import argparse
 import json
 import sys
 import threading
@@ -14,6 +15,9 @@ from kernel_src.before_torch import prepare_for_torch
 
 def main() -> int:
     """The run; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.timed_kernel", description=__doc__)
+    parser.add_argument("out", type=Path, help="the file to write")
+    out: Path = parser.parse_args().out
     prepare_for_torch()
     from kernel_src.budget import TimeBudget  # noqa: PLC0415 - after the settings
     from kernel_src.run import main as run  # noqa: PLC0415
@@ -35,7 +39,7 @@ def main() -> int:
     try:
         return run()
     finally:
-        Path(sys.argv[1]).write_text(json.dumps(calls), encoding="utf-8")
+        out.write_text(json.dumps(calls), encoding="utf-8")
 
 
 if __name__ == "__main__":
