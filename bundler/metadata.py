@@ -67,6 +67,8 @@ def _name_problems(kernel_id: str, title: str) -> list[str]:
         problems.append(f'id = "{kernel_id}"; expected "owner/slug" in lower-case letters, digits and hyphens')
     if len(slug) not in LENGTHS:
         problems.append(f'id = "{kernel_id}": its slug has {len(slug)} characters; expected 5 to 50')
+    if not title.isprintable():
+        problems.append(f"title = {title!r} has characters that cannot be printed")
     if len(title) not in LENGTHS:
         problems.append(f'title = "{title}" has {len(title)} characters; expected 5 to 50')
     if not problems and slugify(title) != slug:

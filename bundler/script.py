@@ -1,6 +1,7 @@
 """The script's text: a header, the loader, the package's files as they were written, and the call of the entry."""
 
 import base64
+import codecs
 import re
 import textwrap
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
 HEADER_WIDTH = 100
 HEADING_WIDTH = 64
 UNFIT_FOR_RAW_STRING = re.compile(r"([\\']*(?:'''|[\r\x00\ud800-\udfff])[\\'\r\x00\ud800-\udfff]*|[\\']+\Z)")
+CODING = re.compile(r"coding(?=[:=])")
 NOT_READABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -75,7 +77,13 @@ def _header(project: Project, files: Sequence[CarriedFile]) -> str:
         "",
         *textwrap.wrap(f"In this order: {', '.join(paths)}", HEADER_WIDTH, break_on_hyphens=False),
     ]
-    return "\n".join(f"# {line}".rstrip() for line in lines)
+    return "\n".join(map(_comment, lines))
+
+
+def _comment(line: str) -> str:
+    """A line of the header. Python must not take "coding: audio" in a title for the encoding of the script."""
+    printable = "".join(character if character.isprintable() else "?" for character in line)
+    return f"# {CODING.sub('coding ', printable)}".rstrip()
 
 
 def _licence(folder: Path) -> list[str]:
@@ -83,7 +91,9 @@ def _licence(folder: Path) -> list[str]:
     path = next((folder / name for name in LICENCE_FILES if (folder / name).is_file()), None)
     if path is None:
         return []
-    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    lines = [line.strip() for line in content.decode(encoding, errors="replace").splitlines()]
     name = next((line for line in lines if line), "")
     owners = [line for line in lines if line.lower().startswith("copyright (c)") and line != name]
     return [f"Licence: {'. '.join([name, *owners[:3]])}"]

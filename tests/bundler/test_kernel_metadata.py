@@ -46,6 +46,7 @@ def test_a_notebook_is_called_one():
         ({"id": "somebody/Tiny-Kernel"}, 'expected "owner/slug"'),
         ({"id": "somebody/tiny", "title": "Tiny"}, "has 4 characters; expected 5 to 50"),
         ({"id": f"somebody/{'a' * 51}", "title": "a" * 51}, "has 51 characters; expected 5 to 50"),
+        ({"title": "Tiny\0kernel"}, "has characters that cannot be printed"),
         ({"title": "Another kernel"}, 'gives the slug "another-kernel"'),
         ({"datasets": ("weights",)}, 'datasets: "weights"; expected "owner/slug"'),
         ({"datasets": ("a/b/c/d",)}, "expected"),

@@ -2,6 +2,7 @@
 
 import ast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,25 @@ def test_the_header_says_what_it_is_how_to_rebuild_it_and_under_which_licence(pr
     assert "# Sources: 2 files, sha256 " in header
     assert "# Licence: MIT License. Copyright (c) 2026 Somebody\n" in header
     assert "# In this order: __init__.py, main.py" in header
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_licence_as_windows_writes_it_is_read(project, encoding):
+    licence = "MIT License\r\n\r\nCopyright (c) 2026 Somebody\r\n".encode(encoding)
+    assert "\n# Licence: MIT License. Copyright (c) 2026 Somebody\n" in script_of(project(HELLO, LICENSE=licence))
+
+
+@pytest.mark.parametrize("title", ["Sparse coding: latin-1", "Sparse coding: audio"])
+def test_a_title_is_not_taken_for_the_encoding_of_the_script(bundled, title):
+    slug = title.lower().replace(": ", "-").replace(" ", "-")
+    toml = f'[kernel]\nid = "me/{slug}"\ntitle = "{title}"\nentry = "app.main:main"\npackage = "app"\n'
+    script = bundled({"main.py": "def main(): print(ascii('ä'))"}, **{"kernel.toml": toml})
+    assert script.run().out == "'\\xe4'\n"
+
+
+def test_what_cannot_be_printed_does_not_get_into_the_header(project):
+    script = script_of(project(HELLO, LICENSE="MIT\0 License\n"))
+    assert "\n# Licence: MIT? License\n" in script
 
 
 def test_without_a_licence_file_the_header_claims_none(project):
