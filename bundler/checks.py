@@ -10,7 +10,7 @@ from bundler.image import REBUILD, Image
 from bundler.imports import Import, find_imports, unresolved_imports
 from bundler.leaks import find_leaks
 from bundler.newer_names import newer_names
-from bundler.project import Project
+from bundler.project import KERNEL_TOML, Project
 from bundler.sources import CarriedFile
 from bundler.syntax import parse_module
 
@@ -41,6 +41,7 @@ def check_package(project: Project, files: Sequence[CarriedFile], image: Image) 
     facts = _read_modules(files, image)
     imports = [item for module in facts for item in module.imports]
     problems = [
+        *_hidden_modules(project.kernel.package, image),
         *entry_problems(project.kernel, files, image.python_version),
         *unresolved_imports(files, imports, project.kernel.package),
         *_imports_outside(project, imports, image),
@@ -74,6 +75,18 @@ def _read_module(file: CarriedFile, image: Image) -> ModuleFacts:
         if node.id == "__file__"
     ]
     return ModuleFacts(imports, newer_names(module, imports, image), [*module.warnings, *uses_of_file])
+
+
+def _hidden_modules(package: str, image: Image) -> list[str]:
+    """Why the package cannot have its name: the script's modules come before all others of their names."""
+    if package in image.standard_library:
+        owner = "Python has a module"
+    elif package in image.packages:
+        owner = "the image has a package"
+    else:
+        return []
+    where = f'{KERNEL_TOML} [kernel]: package = "{package}"'
+    return [f"{where}, but {owner} of this name, which the script's would hide from all who import it; rename yours"]
 
 
 def _imports_outside(project: Project, imports: Iterable[Import], image: Image) -> list[str]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,11 @@ def read_sources(project: Project) -> list[CarriedFile]:
     return files
 
 
+def is_name(text: str) -> bool:
+    """Whether an import statement can name a module so."""
+    return text.isidentifier() and not iskeyword(text)
+
+
 def sources_sha256(files: Iterable[CarriedFile]) -> str:
     """One hash of all the files, as `sha256sum` over their list (sorted by path) would give it."""
     lines = (f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
@@ -80,8 +86,9 @@ def sources_sha256(files: Iterable[CarriedFile]) -> str:
 
 def _paths(project: Project) -> list[str]:
     package = project.kernel.package
-    if not package.isidentifier():
-        raise BundleError(f"{KERNEL_TOML} [kernel]: package = {package!r}; expected the name of a folder here")
+    if not is_name(package):
+        where = f"{KERNEL_TOML} [kernel]: package = {package!r}"
+        raise BundleError(f"{where}; expected the name of a folder here, as Python imports it")
     if (project.folder / package).is_dir():
         paths = sorted(_walk(project.folder, package))
     elif (project.folder / f"{package}.py").is_file():

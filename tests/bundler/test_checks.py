@@ -116,6 +116,9 @@ def test_what_is_no_python(project, text, fault):
         ("app.main:other", "but app/main.py has no such function"),
         ("app.main:needs", "needs arguments (one, two)"),
         ("app.main:waits", "is async"),
+        ("app.my-words:main", '"my-words" is no name that Python can import; rename it'),
+        ("app.1st.main:main", '"1st" is no name that Python can import'),
+        ("app.main:None", '"None" is no name that Python can import'),
     ],
 )
 def test_an_entry_that_cannot_be_called(project, entry, fault):
@@ -128,6 +131,33 @@ def test_an_entry_that_cannot_be_called(project, entry, fault):
 
 def test_an_entry_may_come_from_another_module_or_be_any_callable(bundled):
     assert bundled({"main.py": "from app.words import main", "words.py": "main = lambda: print(1)"}).run().out == "1\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def given(function): return lambda: function(3)\n@given\ndef main(x): print(x)",
+        "from functools import partial\ndef main(x): print(x)\nmain = partial(main, 3)",
+        "def main(x): ...\ndef main(): print(3)",
+    ],
+)
+def test_an_entry_whose_arguments_are_given_by_the_module_can_be_called(bundled, text):
+    assert bundled({"main.py": text}).run().out == "3\n"
+
+
+@pytest.mark.parametrize(
+    ("package", "fault"),
+    [
+        ("queue", "Python has a module of this name, which the script's would hide"),
+        ("numpy", "the image has a package of this name"),
+        ("class", "expected the name of a folder here, as Python imports it"),
+    ],
+)
+def test_a_package_whose_name_cannot_be_its_own(project, package, fault):
+    folder = project({}, **{f"{package}/main.py": "def main(): ..."})
+    toml = folder / "kernel.toml"
+    toml.write_text(toml.read_text().replace("app.main", f"{package}.main").replace('"app"', f'"{package}"'))
+    assert fault in problem_of(folder)
 
 
 def test_a_script_that_is_too_large_names_what_takes_the_most(project):
