@@ -95,7 +95,7 @@ def _imports_outside(project: Project, imports: Iterable[Import], image: Image) 
     known = {project.kernel.package, "", *image.standard_library, *image.packages}
     for item in imports:
         top = item.module.split(".")[0]
-        if item.may_fail or top in known:
+        if item.may_fail or top in known or _never_needed(item, image):
             continue
         if (project.folder / top).is_dir() or (project.folder / f"{top}.py").is_file():
             reason = f"which lies beside the package {project.kernel.package}; only the package goes into the script"
@@ -103,6 +103,11 @@ def _imports_outside(project: Project, imports: Iterable[Import], image: Image) 
             reason = f"which is neither in Python {image.python} nor in the image's list ({image.source}); {REBUILD}"
         problems.append(f"{item.where}: imports {item.module}, {reason}")
     return problems
+
+
+def _never_needed(item: Import, image: Image) -> bool:
+    """Whether it would be imported only if Python's own modules were missing, such as tomli instead of tomllib."""
+    return bool(item.instead_of) and {name.split(".")[0] for name in item.instead_of} <= image.standard_library
 
 
 def check_size(name: str, content: bytes, files: Sequence[CarriedFile]) -> None:

@@ -31,10 +31,17 @@ def newer_names(module: ParsedModule, imports: Sequence[Import], image: Image) -
 
 def _imported(imports: Sequence[Import], names: Mapping[str, Set[str]]) -> Iterator[tuple[str, str, str]]:
     for item in imports:
-        if item.module in names and not item.may_fail:
-            for name in item.names:
-                if name != "*" and not name.startswith("_") and name not in names[item.module]:
-                    yield item.where, item.module, name
+        if item.may_fail:
+            continue
+        for owner, name in [*_parents(item.module), *((item.module, name) for name in item.names)]:
+            if owner in names and name != "*" and not name.startswith("_") and name not in names[owner]:
+                yield item.where, owner, name
+
+
+def _parents(module: str) -> list[tuple[str, str]]:
+    """Each package on the way to a module, and what is imported from it: ("torch", "nn"), ("torch.nn", "init")."""
+    parts = module.split(".")
+    return [(".".join(parts[:depth]), parts[depth]) for depth in range(1, len(parts))]
 
 
 def _attributes(module: ParsedModule, names: Mapping[str, Set[str]]) -> Iterator[tuple[str, str, str]]:

@@ -58,6 +58,11 @@ def test_an_import_of_a_module_that_is_not_there(project, text, fault):
         "def __getattr__(name): ...",
         "globals()['x'] = 1",
         "match 1:\n  case x: ...",
+        "from os import*",
+        "from os import  *",
+        "vars()['x'] = 1",
+        "exec('x = 1')",
+        "import sys\nsetattr(sys.modules[__name__], 'x', 1)",
     ],
 )
 def test_a_name_is_found_however_the_module_makes_it(project, words):
@@ -67,6 +72,19 @@ def test_a_name_is_found_however_the_module_makes_it(project, words):
 def test_an_import_that_is_neither_pythons_nor_in_the_image(project):
     folder = project({"main.py": "import zict\ndef main(): ..."})
     assert problem_of(folder).startswith("app/main.py:1: imports zict, which is neither in Python 3.12")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n  import zict\nexcept ImportError:\n  import zict2",
+        "try:\n  import numpy\nexcept ImportError:\n  import zict2",
+        "try:\n  import tomllib\nexcept OSError:\n  import zict2",
+        "from contextlib import suppress\nwith suppress(OSError):\n  import zict2",
+    ],
+)
+def test_an_import_is_needed_where_what_it_stands_in_for_may_be_missing(project, text):
+    assert "imports zict2, which is neither" in problem_of(project({"main.py": f"{text}\ndef main(): ..."}))
 
 
 def test_a_module_that_the_images_python_no_longer_has(project):
@@ -87,6 +105,10 @@ def test_an_import_from_beside_the_package(project):
         "try:\n  import zict\nexcept (KeyError, ModuleNotFoundError):\n  zict = None",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  import zict",
         "import typing\nif typing.TYPE_CHECKING:\n  import zict",
+        "from contextlib import suppress\nwith suppress(ImportError):\n  import zict",
+        "import contextlib\nwith open('x'), contextlib.suppress(OSError, ModuleNotFoundError):\n  import zict",
+        "try:\n  import tomllib\nexcept ModuleNotFoundError:\n  import tomli as tomllib",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  from app.types_only import T\n  from .. import x",
         "import numpy, torch.nn, sklearn.metrics, psutil",
     ],
 )

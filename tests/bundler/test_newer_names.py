@@ -27,6 +27,9 @@ def problems_of(project, text) -> list[str]:
         ("from torch import nn\nclass N(nn.NothingSuch): ...", "torch.nn.NothingSuch"),
         ("from torch.optim import NothingSuch", "torch.optim.NothingSuch"),
         ("import torch\nx = torch.optim.NothingSuch", "torch.optim.NothingSuch"),
+        ("import torch.utils.debug_log", "torch.utils.debug_log"),  # torch 2.10 has none
+        ("from torch.nothing_such import something", "torch.nothing_such"),
+        ("import torch.nothing_such.deeper as x", "torch.nothing_such"),
     ],
 )
 def test_a_name_that_the_image_lacks_is_an_error(project, text, name):
@@ -44,6 +47,8 @@ def test_a_name_that_the_image_lacks_is_an_error(project, text, name):
         "import torch\nx = torch._C, torch.__version__, torch.unlisted_module",
         "import numpy as np\nif hasattr(np, 'unstack'):\n  x = np.unstack",
         "def f(np): return np.unstack",
+        "import torch.nn.functional, torch._dynamo.nothing_such, torch.nn.utils.rnn",
+        "from torch.utils.data.sampler import Nothing",
         "import numpy as np\nnp = object()\nx = np.unstack",
         "try:\n  from numpy import unstack\nexcept ImportError: ...",
     ],
