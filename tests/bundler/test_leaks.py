@@ -12,6 +12,9 @@ SECRETS = [
     "-----BEGIN RSA PRIVATE KEY-----",
     '{"username": "somebody", "key": "0123456789abcdef0123456789abcdef"}',
     "KGAT_" + "0123456789abcdef" * 2,
+    'os.environ["KAGGLE_KEY"] = "0123456789abcdef0123456789abcdef"',
+    'os.environ.setdefault("KAGGLE_KEY", "0123456789abcdef0123456789abcdef")',
+    "kaggle_key=0123456789abcdef0123456789abcdef",
     "AKIA" + "ABCDEFGHIJKLMNOP",
     "ghp_" + "a1B2" * 9,
     "hf_" + "a1B2" * 9,
@@ -19,6 +22,7 @@ SECRETS = [
     "sk-" + "a1B2" * 10,
     "xoxb-" + "1234567890-abc",
     'PASSWORD = "correct horse"'.replace(" horse", "-horse"),
+    'password: str = "correct-horse"',
     'os.environ["WANDB_API_KEY"] = "0123456789"',
     "DATA = '/home/somebody/data'",
     "DATA = '/Users/somebody/data'",
@@ -48,6 +52,8 @@ def test_a_line_that_says_so_is_let_through(text):
         "the task-sk-level of it",
         "path = home / 'home' / 'data'",
         "secret = read_secret()",
+        "password: str = ''",
+        "kaggle_key = sha256('0123456789abcdef0123456789abcdef0123')",
     ],
 )
 def test_harmless_lines_pass(text):
@@ -61,5 +67,5 @@ def test_a_secret_is_not_repeated_in_the_message():
 
 def test_kernel_toml_is_searched_too(project):
     files = {"main.py": "def main(): import app.kernel_toml", "kernel_toml.py": ""}
-    with pytest.raises(BundleError, match=r"app/kernel_toml\.py:"):
+    with pytest.raises(BundleError, match=r"app/kernel_toml\.py:.*; take it out of kernel\.toml$"):
         build(read_project(project(files, toml='[data]\nfolder = "/home/somebody/data"\n')))
