@@ -3,7 +3,7 @@
 import ast
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from bundler.build import ACCOUNT_NAME, METADATA_NAME, SCRIPT_NAME, Bundle
 from bundler.loader import CarriedFiles
 
 NOT_COMPARED = {"commit", "versions"}
+MAX_SHOWN = 60
 
 
 def differences(bundle: Bundle, folder: Path) -> list[str]:
@@ -51,9 +52,9 @@ def _script_differences(old: bytes, new: bytes) -> Iterator[str]:
 
 
 def _changed_lines(old: str, new: str) -> int:
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
-    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
-    return max(sum(line[0] == sign for line in changed) for sign in "+-")
+    lines = list(difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), n=0))
+    changed = [line[0] for line in lines[2:]]  # the first two name the files
+    return max(changed.count(sign) for sign in "+-")
 
 
 def carried_texts(script: bytes) -> dict[str, str] | None:
@@ -77,14 +78,19 @@ def _json_differences(old: bytes, new: bytes) -> Iterator[str]:
     except ValueError:
         yield "it is no JSON"
         return
+    if not isinstance(there, dict):
+        yield "it is no JSON object"
+        return
     for key in {**there, **now}:
-        if key not in NOT_COMPARED and there.get(key) != now.get(key):
-            yield f"{key} {_shown(there.get(key))}, {_shown(now.get(key))} if it were made now"
+        before, after = _shown(there, key), _shown(now, key)
+        if key not in NOT_COMPARED and before != after:
+            longest = max(len(before), len(after))
+            yield f"{key} {before}, {after} if it were made now" if longest <= MAX_SHOWN else f"{key} is another"
 
 
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"of {len(text):,} characters"
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    """A value as JSON has it, for there 1 is not true, and null is not nothing."""
+    return json.dumps(values[key], ensure_ascii=False, sort_keys=True) if key in values else "nothing"
 
 
 _COMPARISONS = {SCRIPT_NAME: _script_differences, METADATA_NAME: _json_differences, ACCOUNT_NAME: _json_differences}

@@ -111,6 +111,15 @@ def test_check_says_what_differs_and_writes_nothing(project, capsys):
     assert contents_of(folder / "build") == before
 
 
+@pytest.mark.parametrize(("text", "lines"), [("x = 'Hello'\n", 1), ("++1\nx = 'Hello'\n", 2), ("--1\n++1\nx = 2", 3)])
+def test_check_counts_the_lines_that_differ(project, capsys, text, lines):
+    folder = project(HELLO)
+    bundle(folder)
+    (folder / "app" / "words.py").write_text(text)
+    assert bundle(folder, "--check") == 1
+    assert f"kernel.py: app/words.py has {lines} other lines\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("spoil", "difference"),
     [
@@ -124,6 +133,27 @@ def test_check_finds_a_script_that_was_changed_by_hand(project, capsys, spoil, d
     folder = project(HELLO)
     bundle(folder)
     spoil(folder / "build" / "kernel.py")
+    assert bundle(folder, "--check") == 1
+    assert difference in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "difference"),
+    [
+        ('"is_private": true', '"is_private": 1', "kernel-metadata.json: is_private 1, true if it were made now"),
+        ('"title"', '"docker_image": null, "title"', "docker_image null, nothing if it were made now"),
+        ('"enable_internet": false,', "", "enable_internet nothing, false if it were made now"),
+        ('"title": "Tiny kernel"', f'"title": "{"T" * 60}"', "kernel-metadata.json: title is another"),
+        ("{", "[", "kernel-metadata.json: it is no JSON"),
+        (None, "[]", "kernel-metadata.json: it is no JSON object"),
+    ],
+)
+def test_check_finds_metadata_that_were_changed_by_hand(project, capsys, before, after, difference):
+    folder = project(HELLO)
+    bundle(folder)
+    metadata = folder / "build" / "kernel-metadata.json"
+    text = metadata.read_text()
+    metadata.write_text(text.replace(before, after, 1) if before else after)
     assert bundle(folder, "--check") == 1
     assert difference in capsys.readouterr().out
 
