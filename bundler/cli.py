@@ -1,6 +1,7 @@
 """The command line of the bundler."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,22 +12,42 @@ from bundler.output import write_files
 from bundler.probe import write_probe
 from bundler.project import Project, read_project
 from bundler.smoke import LOG_NAME, smoke
-from bundler.up_to_date import differences
+from bundler.up_to_date import differences, holds_notebook
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Bundles a project.
 
     Returns:
-        0 as promised, 1 where `--check` finds that the bundle is out of date, 2 where it cannot be made.
+        0 as promised, 1 where `--check` finds that the bundle is out of date, 2 where it cannot be made, 130 where
+        somebody interrupts it.
     """
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     try:
         return _run(options)
     except BundleError as error:
-        for problem in error.problems:
-            print(f"bundle: {problem}", file=sys.stderr)
-        return 2
+        return _failed(error.problems, 2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _failed([f"{where}{error.strerror or error}; make sure that it can be read and written"], 2)
+    except KeyboardInterrupt:
+        return _failed(["interrupted"], 128 + signal.SIGINT)
+
+
+def _failed(problems: Sequence[str], code: int) -> int:
+    for problem in problems:
+        print(f"bundle: {problem}", file=sys.stderr)
+    return code
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.weights and not options.smoke:
+        parser.error("--weights is for --smoke, which tries the script with them")
+    if options.notebook and options.probe:
+        parser.error("the probe kernel is a script; leave out --notebook")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     project = read_project(options.project)
     out = options.out or project.folder / "build"
+    _check_folder(project, out)
     if options.probe:
         write_probe(project.kernel, out / "probe")
         print(f"{out / 'probe'}: push it to Kaggle, fetch its image.json, then `python -m bundler.image image.json`")
@@ -57,14 +79,22 @@ def _run(options: argparse.Namespace) -> int:
     if options.smoke:
         weights = options.weights or project.folder / "weights"
         print(smoke(project, bundle.outputs[SCRIPT_NAME], weights, out / LOG_NAME))
-    stale = () if NOTEBOOK_NAME in bundle.outputs else (NOTEBOOK_NAME,)
+    stale = () if NOTEBOOK_NAME in bundle.outputs or not holds_notebook(out) else (NOTEBOOK_NAME,)
     write_files(bundle.outputs, out, stale=stale)
     print(_summary(bundle, out))
     return 0
 
 
+def _check_folder(project: Project, out: Path) -> None:
+    """Refuses a folder in which the bundle would replace its own sources, or would carry itself the next time."""
+    package = (project.folder / project.kernel.package).resolve()
+    replaced = package.with_suffix(".py")
+    if out.resolve().is_relative_to(package) or (not package.is_dir() and out.resolve() / SCRIPT_NAME == replaced):
+        raise BundleError(f"{out} holds the sources of {package.name}; give the bundle a folder of its own with --out")
+
+
 def _check(project: Project, out: Path, *, notebook: bool) -> int:
-    found = differences(build(project, notebook=notebook or (out / NOTEBOOK_NAME).exists()), out)
+    found = differences(build(project, notebook=notebook or holds_notebook(out)), out)
     for difference in found:
         print(difference)
     print(f"{out} is {'out of date' if found else 'up to date'}")

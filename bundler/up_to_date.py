@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bundler.build import ACCOUNT_NAME, METADATA_NAME, SCRIPT_NAME, Bundle
+from bundler.build import ACCOUNT_NAME, METADATA_NAME, NOTEBOOK_NAME, SCRIPT_NAME, Bundle
 from bundler.loader import CarriedFiles
 
 NOT_COMPARED = {"commit", "versions"}
@@ -28,6 +28,14 @@ def differences(bundle: Bundle, folder: Path) -> list[str]:
             compare = _COMPARISONS.get(name, _any_difference)
             found += [f"{name}: {difference}" for difference in compare(old, new)]
     return found
+
+
+def holds_notebook(folder: Path) -> bool:
+    """Whether the bundle in a folder has a notebook, by its own account: another kernel.ipynb is none of ours."""
+    try:
+        return NOTEBOOK_NAME in json.loads((folder / ACCOUNT_NAME).read_bytes())["outputs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _any_difference(old: bytes, new: bytes) -> Iterator[str]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundler.build import NOTEBOOK_NAME, build
+from bundler.build import build
 from bundler.project import Project
-from bundler.up_to_date import differences
+from bundler.up_to_date import differences, holds_notebook
 from kernel_src.errors import KernelError
 from publisher.redaction import holds_secret
 
@@ -22,7 +22,7 @@ def check_bundle(project: Project, folder: Path, secrets: Sequence[str]) -> None
         BundleError: no bundle can be made.
         KernelError: the one in the folder is not the one that would be made now, or holds a secret.
     """
-    bundle = build(project, notebook=(folder / NOTEBOOK_NAME).exists())
+    bundle = build(project, notebook=holds_notebook(folder))
     if found := differences(bundle, folder):
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise KernelError(f"{folder} is out of date: {found[0]}{more}; make it anew with `python bundle.py`")

@@ -169,6 +169,70 @@ def test_check_knows_a_notebook_when_it_sees_one(project, capsys):
     assert "kernel.ipynb is missing" in capsys.readouterr().out
 
 
+def test_a_notebook_that_the_bundler_did_not_make_is_left_alone(project):
+    folder = project(HELLO, **{"build/kernel.ipynb": "my own"})
+    assert bundle(folder) == 0
+    assert (folder / "build" / "kernel.ipynb").read_text() == "my own"
+    assert bundle(folder, "--check") == 0
+
+
+@pytest.mark.parametrize("out", ["app", "app/build"])
+def test_the_package_is_no_place_for_the_bundle(project, capsys, out):
+    folder = project(HELLO)
+    assert bundle(folder, "--out", str(folder / out)) == 2
+    assert "holds the sources of app; give the bundle a folder of its own" in capsys.readouterr().err
+    assert not (folder / out / "kernel.py").exists()
+
+
+def test_a_single_module_called_kernel_is_not_replaced_by_its_bundle(project, capsys):
+    toml = '[kernel]\nid = "me/tiny-kernel"\ntitle = "Tiny kernel"\nentry = "kernel:main"\npackage = "kernel"\n'
+    folder = project({}, **{"kernel.toml": toml, "kernel.py": "def main(): ..."})
+    assert bundle(folder, "--out", str(folder)) == 2
+    assert "holds the sources of kernel" in capsys.readouterr().err
+    assert (folder / "kernel.py").read_text() == "def main(): ..."
+    assert bundle(folder) == 0
+
+
+def test_other_files_of_the_project_may_lie_beside_the_bundle(project):
+    folder = project(HELLO)
+    assert bundle(folder, "--out", str(folder)) == 0
+    assert bundle(folder, "--check", "--out", str(folder)) == 0
+
+
+def test_no_room_for_temporary_files_is_one_line(project):
+    limited = """if True:
+        import resource, sys
+        from bundler.cli import main
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        sys.exit(main())
+    """
+    command = [sys.executable, "-c", limited, "--project", str(project(HELLO))]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("bundle: No usable temporary directory found")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_interruption_is_one_line_and_leaves_the_old_bundle_whole(project):
+    folder = project(HELLO)
+    bundle(folder)
+    before = contents_of(folder / "build")
+    (folder / "app" / "words.py").write_text("x = 'Hi'")
+    interrupted = """if True:
+        import sys, bundler.output
+        from bundler.cli import main
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+        bundler.output.Path.replace = interrupted
+        sys.exit(main())
+    """
+    command = [sys.executable, "-c", interrupted, "--project", str(folder)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "bundle: interrupted\n")
+    assert contents_of(folder / "build") == before
+
+
 def test_probe_writes_a_kernel_that_runs_and_describes_where_it_ran(project, tmp_path):
     folder = project(HELLO)
     assert bundle(folder, "--probe") == 0
@@ -189,7 +253,17 @@ def test_the_probe_knows_the_packages_and_names_of_its_environment():
     assert public_names("no_such_module") is None
 
 
-@pytest.mark.parametrize("arguments", [["--project", "/nowhere"], ["--smoke", "--check"], ["--unknown"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--project", "/nowhere"],
+        ["--smoke", "--check"],
+        ["--unknown"],
+        ["--check", "--weights", "weights"],
+        ["--weights", "weights"],
+        ["--probe", "--notebook"],
+    ],
+)
 def test_wrong_use_is_exit_code_2_without_a_traceback(arguments):
     command = [sys.executable, str(CHECKOUT / "bundle.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
