@@ -66,7 +66,6 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     project = read_project(options.project)
     out = options.out or project.folder / "build"
-    _check_folder(project, out)
     if options.probe:
         write_probe(project.kernel, out / "probe")
         print(f"{out / 'probe'}: push it to Kaggle, fetch its image.json, then `python -m bundler.image image.json`")
@@ -74,6 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(project, out, notebook=options.notebook)
     bundle = build(project, notebook=options.notebook)
+    _check_folder(project, out)
     for warning in bundle.warnings:
         print(f"bundle: note: {warning}", file=sys.stderr)
     if options.smoke:
