@@ -1,5 +1,6 @@
 """The project that is bundled, as its kernel.toml describes it."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -104,9 +105,9 @@ def read_project(folder: Path) -> Project:
 def _checked(name: str, table: Any, kind: type[KernelTable | SmokeTable]) -> dict[str, Any]:
     where = f"{KERNEL_TOML} [{name}]"
     known = [entry.name for entry in fields(kind)]
-    if not isinstance(table, dict) or not table:
-        raise BundleError(f"{where}: the table is missing; known keys are {', '.join(known)}")
     required = [e.name for e in fields(kind) if e.default is MISSING and e.default_factory is MISSING]
+    if not isinstance(table, dict) or (required and not table):
+        raise BundleError(f"{where}: the table is missing; known keys are {', '.join(known)}")
     problems = [f"{where}: {key} is missing" for key in required if key not in table]
     problems += [f"{where}: unknown key {key}; known are {', '.join(known)}" for key in table if key not in known]
     types = get_type_hints(kind)
@@ -121,7 +122,7 @@ def _checked(name: str, table: Any, kind: type[KernelTable | SmokeTable]) -> dic
 _TYPE_WORDS: Mapping[Any, str] = {
     str: "a text in quotes",
     bool: "true or false",
-    float: "a number",
+    float: "a number above zero",
     tuple[str, ...]: 'a list of texts, such as ["one", "two"]',
     Mapping[str, str]: "a table of texts",
 }
@@ -129,7 +130,7 @@ _TYPE_WORDS: Mapping[Any, str] = {
 
 def _has_type(value: Any, expected: Any) -> bool:
     if expected is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
     if expected == tuple[str, ...]:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if expected == Mapping[str, str]:

@@ -71,7 +71,9 @@ def _prepare(project: Project, table: SmokeTable, folders: SmokeFolders) -> None
     command = [folders.fill_in(part) for part in table.prepare]
     program = sys.executable if command[0] == "python" else command[0]
     try:
-        done = subprocess.run([program, *command[1:]], cwd=project.folder, capture_output=True, text=True)  # noqa: PLW1510
+        done = subprocess.run(  # noqa: PLW1510
+            [program, *command[1:]], cwd=project.folder, capture_output=True, text=True, errors="replace"
+        )
     except OSError as error:
         raise BundleError(f"the input of the trial run cannot be made: {error}") from None
     if done.returncode:
@@ -129,6 +131,8 @@ def _check_submission(submission: Path, sample: Path) -> int:
     if not submission.is_file():
         raise BundleError(f"the trial run left no {submission.name}")
     expected, got = _read_rows(sample), _read_rows(submission)
+    if not expected:
+        raise BundleError(f"the trial run's {sample.name} is empty; expected a header at least")
     if got[:1] != expected[:1]:
         raise BundleError(f"the trial run's {submission.name} has other columns than {sample.name}")
     if sorted(row[0] for row in got) != sorted(row[0] for row in expected):
@@ -141,8 +145,11 @@ def _check_submission(submission: Path, sample: Path) -> int:
 
 
 def _read_rows(path: Path) -> list[list[str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.reader(file) if row]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row for row in csv.reader(file) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BundleError(f"the trial run's {path.name} cannot be read: {error}") from None
 
 
 def _is_number(text: str) -> bool:

@@ -59,6 +59,7 @@ def test_a_script_that_makes_a_submission_like_the_sample_passes(smoke):
         (("\\\\none,", "\\\\nthree,"), "has other rows than sample_submission.csv"),
         (("one,0,0.5", "one,0,nan"), "line 3: b is 'nan'"),
         (("one,0,0.5", "one,0,"), "line 3: b is ''"),
+        (('0.5\\\\n"', "\\\\udce4\", 'utf-8', 'surrogateescape'"), "cannot be read: 'utf-8' codec can't decode"),
         (("weight = ", "1 / 0; weight = "), "ended with exit code 1: ZeroDivisionError: division by zero"),
     ],
 )
@@ -82,6 +83,21 @@ def test_an_input_that_cannot_be_made_is_told(smoke):
     assert code == 2
     assert "cannot be made" in said
     assert "no sounds here" in said
+
+
+def test_what_an_input_maker_says_in_another_encoding_is_told(smoke):
+    code, said = smoke(prepare="import sys\nsys.stderr.buffer.write(b'no \\xe4')\nsys.exit(3)")
+    assert code == 2
+    assert "ended with exit code 3: no \ufffd" in said
+
+
+def test_an_empty_sample_is_told(smoke):
+    code, said = smoke(
+        "def main(): open('submission.csv', 'w')",
+        prepare="import sys\nopen(sys.argv[1] + '/sample_submission.csv', 'w')",
+    )
+    assert code == 2
+    assert "sample_submission.csv is empty; expected a header at least" in said
 
 
 def test_a_sample_that_is_missing_is_told(smoke):

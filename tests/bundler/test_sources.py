@@ -99,6 +99,8 @@ def test_what_no_constant_can_say_is_an_error(value):
         ('datasets = "one"', 'datasets = \'one\'; expected a list of texts, such as ["one", "two"]'),
         ("colour = 1", "unknown key colour; known are id"),
         ("[smoke]\ntime_s = true", "[smoke]: time_s = True; expected a number"),
+        ("[smoke]\ntime_s = 0", "[smoke]: time_s = 0; expected a number above zero"),
+        ("[smoke]\ntime_s = nan", "[smoke]: time_s = nan; expected a number above zero"),
         ("[smoke.environment]\nX = 1", "expected a table of texts"),
         ("[kernel", "kernel.toml cannot be read: "),
     ],
@@ -110,6 +112,10 @@ def test_a_wrong_kernel_toml_says_what_where_and_what_was_expected(project, line
     with pytest.raises(BundleError) as caught:
         read_project(folder)
     assert fault in str(caught.value)
+
+
+def test_a_table_all_of_whose_keys_have_defaults_may_be_empty(project):
+    assert read_project(project(HELLO, toml="[smoke]\n")).smoke.time_s == 120
 
 
 def test_a_missing_kernel_toml_or_package_is_named(project, tmp_path):
