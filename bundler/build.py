@@ -16,8 +16,8 @@ from bundler.image import Image, read_image
 from bundler.metadata import kernel_metadata, metadata_problems
 from bundler.notebook import notebook_text
 from bundler.project import KERNEL_TOML, Project
-from bundler.script import script_parts
-from bundler.sources import CarriedFile, read_sources, sources_sha256
+from bundler.script import LICENCE_FILES, script_parts
+from bundler.sources import CarriedFile, idle_patterns, read_sources, sources_sha256
 
 SCRIPT_NAME = "kernel.py"
 NOTEBOOK_NAME = "kernel.ipynb"
@@ -51,7 +51,7 @@ def build(project: Project, *, notebook: bool = False) -> Bundle:
     """
     image = read_image()
     files = read_sources(project)
-    remarks = check_package(project, files, image)
+    remarks = [*idle_patterns(project), *check_package(project, files, image)]
     files, unreached = reading_order(files, project.kernel.entry_module)
     remarks += [f"{path}: no import names it; carried, for it may be imported by a made-up name" for path in unreached]
     outputs = {**_code(project, files, notebook=notebook), METADATA_NAME: _metadata(project, notebook=notebook)}
@@ -113,7 +113,7 @@ def _account(
 def _commit(project: Project) -> str | None:
     """The commit of the sources, with "+" where they differ from it; None outside of git."""
     git = ["git", "-C", str(project.folder)]
-    sources = [KERNEL_TOML, project.kernel.package]
+    sources = [KERNEL_TOML, project.kernel.package, f"{project.kernel.package}.py", *LICENCE_FILES]
     try:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         changes = subprocess.run(

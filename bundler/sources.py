@@ -64,6 +64,8 @@ def read_sources(project: Project) -> list[CarriedFile]:
     files: list[CarriedFile] = []
     problems: list[str] = []
     for path in _paths(project):
+        if _left_out(path, project):
+            continue
         try:
             files.append(_read(project, path))
         except BundleError as error:
@@ -71,6 +73,16 @@ def read_sources(project: Project) -> list[CarriedFile]:
     if problems:
         raise BundleError(problems)
     return files
+
+
+def idle_patterns(project: Project) -> list[str]:
+    """The patterns of leave_out that leave nothing out, one sentence each: what they were meant for may be carried."""
+    inner = [_inner(path, project) for path in _paths(project)]
+    return [
+        f"{KERNEL_TOML} [kernel]: leave_out names {pattern!r}, but it has no such file; paths begin in the package"
+        for pattern in project.kernel.leave_out
+        if not any(fnmatch(path, pattern) for path in inner)
+    ]
 
 
 def is_name(text: str) -> bool:
@@ -95,7 +107,7 @@ def _paths(project: Project) -> list[str]:
         paths = [f"{package}.py"]
     else:
         raise BundleError(f"{project.folder} has no folder {package}, which {KERNEL_TOML} gives as the package")
-    return [path for path in paths if not _left_out(path, project)]
+    return paths
 
 
 def _walk(top: Path, folder: str) -> Iterator[str]:
@@ -110,8 +122,11 @@ def _walk(top: Path, folder: str) -> Iterator[str]:
 
 
 def _left_out(path: str, project: Project) -> bool:
-    inner = path.removeprefix(f"{project.kernel.package}/")
-    return any(fnmatch(inner, pattern) for pattern in project.kernel.leave_out)
+    return any(fnmatch(_inner(path, project), pattern) for pattern in project.kernel.leave_out)
+
+
+def _inner(path: str, project: Project) -> str:
+    return path.removeprefix(f"{project.kernel.package}/")
 
 
 def _read(project: Project, path: str) -> CarriedFile:

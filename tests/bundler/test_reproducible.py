@@ -74,6 +74,22 @@ def test_a_commit_does_not_change_the_script_and_stands_in_bundle_json(project):
     assert f'"commit": "{commit}+"' in (folder / "build" / "bundle.json").read_text()
 
 
+def test_a_change_of_a_single_module_or_of_the_licence_is_marked_at_the_commit(project):
+    toml = '[kernel]\nid = "me/tiny-kernel"\ntitle = "Tiny kernel"\nentry = "solo:main"\npackage = "solo"\n'
+    folder = project({}, **{"kernel.toml": toml, "solo.py": "def main(): ...\n", "LICENSE": "MIT\n", "notes.txt": ""})
+    git = ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+
+    def is_marked(changed: str) -> bool:
+        (folder / changed).write_text((folder / changed).read_text() + "# more\n")
+        bundle(folder)
+        subprocess.run([*git, "checkout", "-q", "."], check=True)
+        return '+"\n' in (folder / "build" / "bundle.json").read_text()
+
+    assert [is_marked(name) for name in ("notes.txt", "solo.py", "LICENSE")] == [False, True, True]
+
+
 def test_syntax_that_the_images_python_does_not_know_is_refused(project):
     """A newer Python that bundles must not let it through."""
     newer = find_python("3.13")

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from bundler.build import build
 from bundler.errors import BundleError
 from bundler.project import read_project
 from bundler.sources import constants_text, read_sources, sources_sha256
@@ -41,6 +42,14 @@ def test_files_can_be_left_out(project):
         {**HELLO, "tests/test_main.py": "", "weights.bin": bytes(100_001)}, toml='leave_out = ["tests/*", "*.bin"]'
     )
     assert paths_of(folder) == ["app/__init__.py", "app/main.py"]
+
+
+def test_a_pattern_that_leaves_nothing_out_is_noted(project):
+    files = {**HELLO, "tests/test_main.py": "", "a.bin": b"a"}
+    folder = project(files, toml='leave_out = ["app/tests/*", "*.bin", "main.pyc"]')
+    notes = [note for note in build(read_project(folder)).warnings if "leave_out" in note]
+    assert [note.split("'")[1] for note in notes] == ["app/tests/*", "main.pyc"]
+    assert "paths begin in the package" in notes[0]
 
 
 def test_a_file_name_that_would_break_a_heading_is_an_error(project):
