@@ -123,7 +123,7 @@ class CarriedFolder:
     def __init__(self, carried: CarriedFiles, full_path: str) -> None:
         self.files = carried.files
         self.path = carried.inner_path(full_path)
-        if self.path not in carried.folders:
+        if self.path not in carried.folders or self.path == full_path:  # a relative path is a folder on the disk
             raise ImportError(f"{full_path} is no carried folder")
 
     def find_spec(self, *_: object) -> None:

@@ -44,8 +44,9 @@ def test_what_is_not_there_is_an_error(carried):
     with pytest.raises(FileNotFoundError):
         (loader.files() / "nothing.txt").read_bytes()
     assert not (loader.files() / "nothing.txt").is_file()
-    with pytest.raises(ImportError, match="is no carried folder"):
-        CarriedFolder(carried, "/kernel.py/elsewhere")
+    for path in ("/kernel.py/elsewhere", "app"):
+        with pytest.raises(ImportError, match="is no carried folder"):
+            CarriedFolder(carried, path)
 
 
 def test_folders_list_what_lies_in_them(carried):
