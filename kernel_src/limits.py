@@ -62,10 +62,11 @@ def limits_from_table(table: Mapping[str, str | float], *, commit_run: bool = Fa
         raise KernelError(f"kernel.toml [limits]: unknown {unknown}; known are {sorted(known)}")
     if missing := sorted({"time", "memory", "disk"} - set(table)):
         raise KernelError(f'kernel.toml [limits]: {missing} missing; add for example time = "1h"')
-    time = table.get("commit_time", table["time"]) if commit_run else table["time"]
+    time_s = parse_duration_s(table["time"])  # on commit too: what cannot be read must not first fail in the re-run
+    commit_time_s = parse_duration_s(table.get("commit_time", table["time"]))
     defaults = KernelLimits
     return KernelLimits(
-        time_s=parse_duration_s(time),
+        time_s=commit_time_s if commit_run else time_s,
         memory_bytes=parse_bytes(table["memory"]),
         disk_bytes=parse_bytes(table["disk"]),
         time_reserve_s=parse_duration_s(table.get("time_reserve", defaults.time_reserve_s)),

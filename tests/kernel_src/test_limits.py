@@ -34,6 +34,14 @@ def test_the_run_on_commit_has_a_limit_of_its_own() -> None:
     assert limits_from_table(TABLE).time_s == 3600
 
 
+@pytest.mark.parametrize("commit_run", [True, False])
+@pytest.mark.parametrize("key", sorted({*TABLE, "time_reserve", "memory_reserve", "disk_reserve"}))
+def test_each_run_refuses_what_the_other_could_not_read(key: str, commit_run: bool) -> None:
+    """A mistake that only the hidden re-run finds costs everything."""
+    with pytest.raises(KernelError, match="some"):
+        limits_from_table({**TABLE, key: "some"}, commit_run=commit_run)
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [({"memroy": "1GB"}, "unknown"), ({"time": "soon"}, "soon"), ({"disk": None}, "disk")],
