@@ -19,18 +19,32 @@ MESSAGE ?=
 # A data set of real recordings, for the tests that want one.
 RECORDINGS ?=
 # Which torch: a GPU wants `make setup TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu126"`.
-TORCH   ?= torch==2.13.0
+TORCH   ?= $(or $(strip $(file < $(chosen))),torch==2.13.0)
 PYTHON312 ?= python3.12
 PYTHON  ?= $(shell command -v python3.11 || command -v python3)
 
 venv := .venv
 python := $(venv)/bin/python
 ready := $(venv)/ready
+chosen := $(venv)/torch
 
-# Another torch than the one that is there: the environment is made anew, by whichever target asks for it.
+# A setting as one word of the shell, whatever is in it; as a path, which may begin with ~/; and behind its option.
+quoted = '$(subst ','\'',$(value $1))'
+path = $(if $(filter ~/%,$(firstword $(value $1))),~/$(subst '~/,',$(quoted)),$(quoted))
+option = $(if $(value $2),$1 $(call quoted,$2))
+
+# Another torch than the one that is there: the environment is made anew, by whichever target asks for it. What was chosen
+# stays chosen when the environment is brought up to date.
 ifneq ($(origin TORCH),file)
 ifneq ($(strip $(TORCH)),$(strip $(file < $(ready))))
-other_torch := yes
+made_anew := yes
+.PHONY: $(ready)
+endif
+endif
+# Another Python: so, too.
+ifeq ($(origin PYTHON),command line)
+ifneq ($(shell "$(PYTHON)" --version 2>&1 || true),$(shell $(python) --version 2>&1 || true))
+made_anew := yes
 .PHONY: $(ready)
 endif
 endif
@@ -45,11 +59,13 @@ help: ## this list
 setup: $(ready) ## the environment .venv, made by every other target that needs it; TORCH= chooses the build of torch
 
 $(ready): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found; install it or give PYTHON=" >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "$(PYTHON) is older than Python 3.11; give a newer one: make setup PYTHON=python3.12" >&2; exit 2; }
+	@command -v "$(PYTHON)" >/dev/null || \
+	  { echo "Python 3.11 or newer is needed, and none was found$(if $(PYTHON), as $(PYTHON)); install it or give PYTHON=" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) does not run, or is older than Python 3.11; give another: make setup PYTHON=python3.12" >&2; exit 2; }
 	@echo "setting up $(venv): torch and some ninety packages, a minute or two"
-	$(PYTHON) -m venv $(if $(other_torch),--clear) $(venv)
+	"$(PYTHON)" -m venv $(if $(made_anew),--clear) $(venv)
+	@$(if $(filter-out file,$(origin TORCH)),echo '$(TORCH)' > $(chosen))
 	$(python) -m pip install --quiet --upgrade "pip>=25.1"
 	$(python) -m pip install --quiet $(TORCH)
 	$(python) -m pip install --quiet --constraint constraints.txt --group dev
@@ -62,58 +78,58 @@ demo: $(ready) ## the whole way on a small data set of its own: data, two folds,
 	$(python) simulate.py --data demo/data --weights demo/weights --time 60s --out demo/run
 
 train: $(ready) ## fold weights from DATA, by RECIPE and SIZE, into WEIGHTS; FOLDS=0,1 for some of them
-	$(python) -m train_offline train --data $(DATA) --recipe $(RECIPE) --size $(SIZE) $(if $(FOLDS),--folds $(FOLDS)) --out $(WEIGHTS) $(ARGS)
+	$(python) -m train_offline train --data $(call path,DATA) --recipe $(RECIPE) --size $(SIZE) $(call option,--folds,FOLDS) --out $(call path,WEIGHTS) $(ARGS)
 
 evaluate: $(ready) ## out-of-fold lwlrap of WEIGHTS on DATA, overall and per label
-	$(python) -m train_offline evaluate --data $(DATA) --weights $(WEIGHTS) $(ARGS)
+	$(python) -m train_offline evaluate --data $(call path,DATA) --weights $(call path,WEIGHTS) $(ARGS)
 
 report: $(ready) ## WEIGHTS/report.html anew: curves, labels, picks, confusions, spectrograms (training draws it too)
-	$(python) -m train_offline report --data $(DATA) --weights $(WEIGHTS) $(ARGS)
+	$(python) -m train_offline report --data $(call path,DATA) --weights $(call path,WEIGHTS) $(ARGS)
 
 describe: $(ready) ## data-report.html: labels of DATA, durations, and silent, clipped, copied and known bad clips
-	$(python) -m train_offline describe $(DATA) $(ARGS)
+	$(python) -m train_offline describe $(call path,DATA) $(ARGS)
 
 export: $(ready) ## that the kernel predicts from WEIGHTS what training did; ARGS="--out DIR" copies what it needs
-	$(python) -m train_offline export --data $(DATA) --weights $(WEIGHTS) $(ARGS)
+	$(python) -m train_offline export --data $(call path,DATA) --weights $(call path,WEIGHTS) $(ARGS)
 
 kernel: $(ready) ## build/kernel.py and build/kernel-metadata.json, ready for `kaggle kernels push -p build`
 	$(python) bundle.py $(ARGS)
 
 smoke: $(ready) ## the same, but only after it has tagged three tiny clips with WEIGHTS
-	$(python) bundle.py --smoke --weights $(WEIGHTS) $(ARGS)
+	$(python) bundle.py --smoke --weights $(call path,WEIGHTS) $(ARGS)
 
 simulate: $(ready) ## the kernel's run on DATA with WEIGHTS under its limits; TIME=60s for a shorter one
 	$(python) bundle.py
-	$(python) simulate.py --data $(DATA) --weights $(WEIGHTS) $(if $(TIME),--time $(TIME)) $(ARGS)
+	$(python) simulate.py --data $(call path,DATA) --weights $(call path,WEIGHTS) $(call option,--time,TIME) $(ARGS)
 
 rehearse: $(ready) ## DAYS=50 bad days of a minute each, ours and the silver solution's way side by side; some two hours
 	$(python) bundle.py
-	$(python) -m benchmarks.bad_days --data $(DATA) --weights $(WEIGHTS) --days $(DAYS) $(ARGS)
+	$(python) -m benchmarks.bad_days --data $(call path,DATA) --weights $(call path,WEIGHTS) --days $(DAYS) $(ARGS)
 
 push-weights: $(ready) ## WEIGHTS to the Kaggle data set that kernel.toml names; MESSAGE= notes what is new
-	$(python) publish.py weights --weights $(WEIGHTS) $(if $(MESSAGE),--message "$(MESSAGE)") $(ARGS)
+	$(python) publish.py weights --weights $(call path,WEIGHTS) $(call option,--message,MESSAGE) $(ARGS)
 
 push: $(ready) ## the kernel to Kaggle; waits for its run, brings the output back and checks it
 	$(python) bundle.py
-	$(python) publish.py kernel --weights $(WEIGHTS) $(ARGS)
+	$(python) publish.py kernel --weights $(call path,WEIGHTS) $(ARGS)
 
 pull-output: $(ready) ## the newest run's output into build/output, checked
 	$(python) publish.py output $(ARGS)
 
 submit: $(ready) ## the newest run's output to the competition, and its score; MESSAGE= beside it
-	$(python) publish.py submit $(if $(MESSAGE),--message "$(MESSAGE)") $(ARGS)
+	$(python) publish.py submit $(call option,--message,MESSAGE) $(ARGS)
 
 release: push ## push, and submit what came back
-	$(python) publish.py submit $(if $(MESSAGE),--message "$(MESSAGE)")
+	$(python) publish.py submit $(call option,--message,MESSAGE)
 
 data: $(ready) ## the competition's data into data/, unpacked and counted
 	$(python) publish.py data $(ARGS)
 
 test: $(ready) ## every fast test; RECORDINGS=DIR lets some look at real recordings too
-	$(python) -m pytest $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(ARGS)
+	$(python) -m pytest $(if $(value RECORDINGS),--recordings $(call path,RECORDINGS)) $(ARGS)
 
 test-slow: $(ready) ## the slow tests as well
-	$(python) -m pytest -m "slow or not slow" $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(ARGS)
+	$(python) -m pytest -m "slow or not slow" $(if $(value RECORDINGS),--recordings $(call path,RECORDINGS)) $(ARGS)
 
 test-image: ## runtime and bundle with the versions of Kaggle's image; needs PYTHON312= and some GB of downloads
 	$(PYTHON312) -m venv .venv-image
