@@ -53,10 +53,11 @@ class Upload:
 
         Raises:
             KaggleError: the storage refuses it, or the connection breaks again and again without any headway.
-            UploadExpiredError: the place is gone.
+            UploadExpiredError: the place is gone, or is refused and comes from an earlier run.
         """
         failures, best_bytes, asks_first = 0, 0, resume
         while True:
+            there_bytes = 0
             try:
                 there_bytes = self._bytes_there() if asks_first else 0
                 transfer.reached(there_bytes)
@@ -66,7 +67,9 @@ class Upload:
                     return
                 why = "only a part arrived"
             except requests.RequestException as error:
-                there_bytes, why = 0, _why(error, self._path.name)
+                if resume and _refusal(error):  # the next run would meet the same refusal at the same place
+                    raise UploadExpiredError from error
+                why = _why(error, self._path.name)
             failures = 1 if there_bytes > best_bytes else failures + 1
             best_bytes = max(best_bytes, there_bytes)
             if failures >= self._patience.tries:
@@ -109,12 +112,17 @@ class Upload:
 
 def _why(error: requests.RequestException, name: str) -> str:
     """What broke; raises where trying again is pointless."""
-    status = error.response.status_code if error.response is not None else 0
-    if status and status < 500 and status not in PASSING:
+    if status := _refusal(error):
         raise KaggleError(f"uploading {name} failed: the storage refused it ({status}); run this again")
-    if status:
-        return f"the storage said {status}"
+    if error.response is not None:
+        return f"the storage said {error.response.status_code}"
     return "no answer in time" if isinstance(error, requests.Timeout) else "the connection broke"
+
+
+def _refusal(error: requests.RequestException) -> int:
+    """The status with which the storage refused; 0 for what may pass."""
+    status = error.response.status_code if error.response is not None else 0
+    return status if status < 500 and status not in PASSING else 0
 
 
 class _Body:

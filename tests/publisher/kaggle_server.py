@@ -46,7 +46,7 @@ class KaggleServer:
         self.problems: list[str] = []
         """What the real site would have stumbled over."""
         self.hosts: set[str] = set()
-        self.faults: dict[str, list[Fault]] = defaultdict(list)
+        self.faults: dict[str, list[Fault | None]] = defaultdict(list)
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._server.daemon_threads = True
@@ -63,8 +63,8 @@ class KaggleServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def misbehave(self, name: str, *faults: Fault) -> None:
-        """The next requests of this name ("SaveKernel", "PUT", "GET") meet these faults, one each."""
+    def misbehave(self, name: str, *faults: Fault | None) -> None:
+        """The next requests of this name ("SaveKernel", "PUT", "GET") meet these faults, one each; None: no fault."""
         self.faults[name] += faults
 
     def calls(self, name: str) -> list[dict[str, Any]]:

@@ -215,6 +215,22 @@ def test_an_upload_that_was_interrupted_goes_on_the_next_time(
     assert any((body["range"] or "").startswith("bytes 5000-") for body in kaggle.calls("PUT"))
 
 
+def test_an_upload_that_gets_on_at_each_try_is_not_given_up(publish: Publish, kaggle: KaggleServer) -> None:
+    goes_well = None
+    kaggle.misbehave("PUT", *[Fault(cut_after=100), goes_well] * 6)
+    run = publish("weights")
+    assert run.exit_code == 0, run.err
+    assert "600 of" in run.err
+
+
+def test_a_place_of_an_earlier_run_that_is_refused_is_asked_for_anew(publish: Publish, kaggle: KaggleServer) -> None:
+    kaggle.misbehave("PUT", Fault(cut_after=5_000), *[Fault(cut_after=0)] * 3)
+    assert publish("weights").exit_code == 1
+    kaggle.misbehave("PUT", Fault(400))
+    run = publish("weights")
+    assert run.exit_code == 0, run.err
+
+
 def test_an_upload_whose_place_is_gone_begins_anew(publish: Publish, kaggle: KaggleServer) -> None:
     kaggle.misbehave("PUT", Fault(cut_after=5_000), *[Fault(cut_after=0)] * 3)
     assert publish("weights").exit_code == 1
