@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
+from zipfile import BadZipFile
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -46,6 +47,9 @@ with _silent_import():
 Answer = TypeVar("Answer")
 
 UPLOAD = Call("starting an upload")
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, BadZipFile)
+"""What reading an answer of another form than expected comes to."""
 
 NO_CREDENTIALS = (
     "no Kaggle credentials, or only an expired token: make a token at https://www.kaggle.com/settings/api and put it"
@@ -122,7 +126,7 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
                 failures += 1
                 if failures >= self.patience.tries or not self._wait_after(error, call, failures):
                     raise self.failed(describe(error, call, failures)) from None
-            except (ValueError, KeyError, TypeError) as error:
+            except UNREADABLE as error:
                 raise self.failed(describe(error, call)) from None
 
     def _wait_after(self, error: requests.RequestException, call: Call, failures: int) -> bool:
@@ -139,8 +143,8 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
         return True
 
     def failed(self, line: str) -> KaggleError:
-        """An error with this line, free of secrets."""
-        return KaggleError(redacted(line, self.secrets))
+        """An error with this line, free of secrets; Kaggle's own words may have come in several."""
+        return KaggleError(redacted(" ".join(line.splitlines()), self.secrets))
 
     def tell(self, line: str) -> None:
         """Says something beside the results."""

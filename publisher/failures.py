@@ -71,8 +71,8 @@ def describe(error: Exception, call: Call, tries: int = 1) -> str:
 
 def _reason(error: Exception, call: Call) -> str:
     if not isinstance(error, requests.RequestException):
-        kind = type(error).__name__
-        return f"Kaggle's answer cannot be read ({kind}: {error}); is the kaggle package the tested one?"
+        advice = "is the kaggle package the tested one?" if call.repeatable else call.in_doubt
+        return f"Kaggle's answer cannot be read ({type(error).__name__}: {error}); {advice}"
     if error.response is not None and (status := status_of(error)) >= 400:
         return _refusal(status, error.response, call)
     if isinstance(error, requests.Timeout):

@@ -21,5 +21,10 @@ def read_log(raw: str) -> KernelLog:
         text = "".join(str(piece["data"]) for piece in pieces)
         seconds_s = max((float(piece["time"]) for piece in pieces), default=None)
     except (ValueError, TypeError, KeyError):
-        return KernelLog(raw, None)
-    return KernelLog(text, seconds_s)
+        return KernelLog(_whole_characters(raw), None)
+    return KernelLog(_whole_characters(text), seconds_s)
+
+
+def _whole_characters(text: str) -> str:
+    """The text with the halves of a character put together that was cut between two pieces; a lone half is replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

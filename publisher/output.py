@@ -63,9 +63,9 @@ def sample_submission(client: Client, competition: str, folder: Path) -> Path:
 
     def ask() -> bytes:
         with client.build_kaggle_client() as kaggle:
-            return bytes(kaggle.competitions.competition_api_client.download_data_file(request).content)
+            return unpacked(kaggle.competitions.competition_api_client.download_data_file(request).content)
 
-    content = unpacked(client.ask(competition_call(f"fetching {SAMPLE_NAME} of", competition), ask))
+    content = client.ask(competition_call(f"fetching {SAMPLE_NAME} of", competition), ask)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SAMPLE_NAME
     path.write_bytes(content)

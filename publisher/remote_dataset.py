@@ -115,9 +115,9 @@ class RemoteDataset:
 
         def ask() -> bytes:
             with self._client.build_kaggle_client() as kaggle:
-                return bytes(kaggle.datasets.dataset_api_client.download_dataset(request).content)
+                return unpacked(kaggle.datasets.dataset_api_client.download_dataset(request).content)
 
-        return unpacked(self._client.ask(self._call(f"reading {name} of the data set"), ask))
+        return self._client.ask(self._call(f"reading {name} of the data set"), ask)
 
     def differences(self, folder: Path, names: Sequence[str]) -> list[str]:
         """What it has otherwise than a folder here, one phrase each; empty if nothing.

@@ -296,6 +296,37 @@ def test_an_answer_that_is_none(publish: Publish, pushed: KaggleServer, text: st
     assert "cannot be read" in one_line(publish("output"))
 
 
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("weights", '{"status": null}'),
+        ("state", '{"status": null}'),
+        ("manifest", "PK\x03\x04, and no zip file"),
+        ("sample", "PK\x03\x04, and no zip file"),
+    ],
+)
+def test_an_answer_of_another_form_is_one_line(publish: Publish, pushed: KaggleServer, where: str, text: str) -> None:
+    step, call = READS[where]
+    prepare(pushed, step)
+    pushed.misbehave(call, Fault(text=text))
+    assert "cannot be read" in one_line(publish(step))
+
+
+@pytest.mark.parametrize("call", ["SaveKernel", "CreateDataset", "CreateCodeSubmission"])
+def test_what_was_answered_illegibly_may_have_been_done(publish: Publish, pushed: KaggleServer, call: str) -> None:
+    step = {"SaveKernel": "kernel", "CreateDataset": "weights", "CreateCodeSubmission": "submit"}[call]
+    prepare(pushed, step)
+    pushed.misbehave(call, Fault(text="null", done_first=True))
+    assert "look at https://www.kaggle.com/" in one_line(publish(step))
+    assert len(pushed.calls(call)) == 1
+
+
+def test_a_kernel_without_a_version_is_one_line(publish: Publish, pushed: KaggleServer) -> None:
+    prepare(pushed, "submit")
+    pushed.misbehave("GetKernel", Fault(text="{}"))
+    assert "cannot be read" in one_line(publish("submit"))
+
+
 def test_403_and_404_and_400_in_kaggles_words(publish: Publish, uploaded: KaggleServer) -> None:
     for status, words in ((403, "may not write there"), (404, "can be made there"), (400, "Kaggle refused it")):
         uploaded.misbehave("SaveKernel", Fault(status, "because of the moon"))
@@ -332,6 +363,12 @@ def test_a_run_that_did_not_end_well(
     assert words in line
     assert "https://www.kaggle.com/code/tester/tiny-kernel" in line
     assert (project / "build" / "output" / "kernel.log").read_text() == "hello\nbye\n"
+
+
+def test_a_reason_of_several_lines_is_told_in_one(publish: Publish, pushed: KaggleServer) -> None:
+    kernel = pushed.state.kernels["tester/tiny-kernel"]
+    kernel.coming, kernel.failure = ["ERROR"], "Out of\nmemory"
+    assert "Out of memory" in one_line(publish("output"))
 
 
 def test_a_run_that_is_not_over_and_is_not_waited_for(publish: Publish, pushed: KaggleServer) -> None:

@@ -101,6 +101,18 @@ def test_a_log_without_times_is_kept_and_no_time_is_made_up(
     assert (project / "build" / "output" / "kernel.log").read_text() == log
 
 
+@pytest.mark.parametrize(("second", "text"), [("\\ude00!", "\N{GRINNING FACE}!"), ("!", "\N{REPLACEMENT CHARACTER}!")])
+def test_a_character_that_is_cut_in_the_log_is_put_together_or_replaced(
+    publish: Publish, pushed: KaggleServer, project: Path, second: str, text: str
+) -> None:
+    pushed.state.kernels[
+        "tester/tiny-kernel"
+    ].log = f'[{{"time": 1.5, "data": "\\ud83d"}}, {{"time": 2.5, "data": "{second}"}}]'
+    run = publish("output")
+    assert run.exit_code == 0, run.err
+    assert (project / "build" / "output" / "kernel.log").read_text(encoding="utf-8") == text
+
+
 def test_an_old_submission_is_not_taken_for_this_runs(publish: Publish, pushed: KaggleServer, project: Path) -> None:
     assert publish("output").exit_code == 0
     del pushed.state.kernels["tester/tiny-kernel"].output["submission.csv"]
