@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from kernel_src.errors import KernelError
 from publisher.environment import quiet_environment
 from publisher.errors import KaggleError
-from publisher.failures import Call, asked_pause_s, describe, is_passing, status_of
+from publisher.failures import AGAIN, Call, asked_pause_s, describe, is_passing, status_of
 from publisher.patience import Clock, Patience
 from publisher.redaction import MIN_SECRET_LENGTH, redacted
 from publisher.transfer import Transfer
@@ -86,6 +86,8 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
         super().__init__()
         self.patience = patience
         self.clock = clock
+        self.again = AGAIN
+        """What to do after a fault that passes: something else once a step has done what must not be done twice."""
         self.transfer = Transfer(lambda _: None)
         self.config_values: dict[str, str] = {}
         self.ask(Call("signing in"), self._sign_in)
@@ -116,6 +118,7 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
 
         Raises:
             KaggleError: it failed; the line says why.
+            KeyboardInterrupt: it was interrupted; with what to do where it may be done for all that.
         """
         failures = 0
         while True:
@@ -125,9 +128,13 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
             except requests.RequestException as error:
                 failures += 1
                 if failures >= self.patience.tries or not self._wait_after(error, call, failures):
-                    raise self.failed(describe(error, call, failures)) from None
+                    raise self.failed(describe(error, call, failures, self.again)) from None
             except UNREADABLE as error:
                 raise self.failed(describe(error, call)) from None
+            except KeyboardInterrupt:
+                if call.repeatable:
+                    raise
+                raise KeyboardInterrupt(f"{call.doing} was interrupted; {call.in_doubt}") from None
 
     def _wait_after(self, error: requests.RequestException, call: Call, failures: int) -> bool:
         """Waits before the next try; False where another try is pointless."""

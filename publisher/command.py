@@ -42,8 +42,8 @@ def main(
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _failed([f"{where}{error.strerror or error}; make sure that it can be read and written"], 2)
-    except KeyboardInterrupt:
-        return _failed(["interrupted; run this again, it goes on where it stopped"], 128 + signal.SIGINT)
+    except KeyboardInterrupt as stop:
+        return _failed([str(stop) or "interrupted; run this again, it goes on where it stopped"], 128 + signal.SIGINT)
 
 
 def _failed(lines: Sequence[str], code: int) -> int:

@@ -87,7 +87,7 @@ class Download:
         why = "no answer in time" if isinstance(error, requests.Timeout) else "the connection broke"
         if failures >= patience.tries:
             raise self._client.failed(
-                f"{self._call.doing} failed after {failures} tries: {why} at {have_bytes:,} bytes; run this again"
+                f"{self._call.doing} failed after {failures} tries: {why} at {have_bytes:,} bytes; {self._client.again}"
             )
         pause_s = patience.pause_s(failures)
         self._client.tell(f"{self._call.doing}: {why} at {have_bytes:,} bytes; going on in {pause_s:.0f} s")

@@ -11,6 +11,7 @@ import requests
 SETTINGS_PAGE = "https://www.kaggle.com/settings/api"
 TOO_MANY = 429
 LONGEST_WORDS = 300
+AGAIN = "run this again"
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -63,42 +64,49 @@ def _seconds_until(date: str) -> float | None:
         return None
 
 
-def describe(error: Exception, call: Call, tries: int = 1) -> str:
-    """The line about a failed call."""
-    again = f" after {tries} tries" if tries > 1 else ""
-    return f"{call.doing} failed{again}: {_reason(error, call)}"
+def describe(error: Exception, call: Call, tries: int = 1, again: str = AGAIN) -> str:
+    """The line about a failed call.
+
+    Args:
+        error: what came of it.
+        call: what was asked.
+        tries: how often.
+        again: what to do once the fault has passed.
+    """
+    often = f" after {tries} tries" if tries > 1 else ""
+    return f"{call.doing} failed{often}: {_reason(error, call, again)}"
 
 
-def _reason(error: Exception, call: Call) -> str:
+def _reason(error: Exception, call: Call, again: str) -> str:
     if not isinstance(error, requests.RequestException):
         advice = "is the kaggle package the tested one?" if call.repeatable else call.in_doubt
         return f"Kaggle's answer cannot be read ({type(error).__name__}: {error}); {advice}"
     if error.response is not None and (status := status_of(error)) >= 400:
-        return _refusal(status, error.response, call)
+        return _refusal(status, error.response, call, again)
     if isinstance(error, requests.Timeout):
-        return f"Kaggle did not answer in time; {_later(call)}"
+        return f"Kaggle did not answer in time; {_later(call, again)}"
     if isinstance(error, BROKEN):
-        return f"the connection to Kaggle broke; {_later(call)}"
-    return f"Kaggle's answer cannot be read ({type(error).__name__}); {_later(call)}"
+        return f"the connection to Kaggle broke; {_later(call, again)}"
+    return f"Kaggle's answer cannot be read ({type(error).__name__}); {_later(call, again)}"
 
 
-def _refusal(status: int, response: requests.Response, call: Call) -> str:
+def _refusal(status: int, response: requests.Response, call: Call, again: str) -> str:
     said = _said(response)
     known = {
         401: f"Kaggle does not accept your credentials (401); make new ones at {SETTINGS_PAGE}",
         403: f"{call.forbidden} (403{said})",
         404: f"{call.not_found} (404{said})",
-        TOO_MANY: f"Kaggle allows no more calls for now ({TOO_MANY}); wait some minutes and run this again",
+        TOO_MANY: f"Kaggle allows no more calls for now ({TOO_MANY}); wait some minutes, then {again}",
     }
     if status >= 500:
-        return f"Kaggle has a fault of its own ({status}{said}); {_later(call)}"
+        return f"Kaggle has a fault of its own ({status}{said}); {_later(call, again)}"
     return known.get(status, f"Kaggle refused it ({status}{said})")
 
 
-def _later(call: Call) -> str:
+def _later(call: Call, again: str) -> str:
     if call.in_doubt and not call.repeatable:
         return call.in_doubt
-    return "check your network and https://status.kaggle.com, then run this again"
+    return f"check your network and https://status.kaggle.com, then {again}"
 
 
 def _said(response: requests.Response) -> str:

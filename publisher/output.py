@@ -42,7 +42,8 @@ def fetch_output(client: Client, kernel: RemoteKernel, out: Path) -> Fetched:
     log = read_log(output.log)
     (out / LOG_NAME).write_text(log.text, encoding="utf-8")
     for name, url in output.files.items():
-        call = Call(f"fetching {name} of {kernel.id}", not_found="Kaggle has lost it; run this again")
+        expired = f"its address has expired; {client.again}"
+        call = Call(f"fetching {name} of {kernel.id}", not_found=expired, forbidden=expired)
         open_start = partial(open_address, url, client.patience.timeout_s)
         Download(client, call, open_start, out / _harmless(client, kernel, name)).fetch()
     return Fetched(out, (LOG_NAME, *output.files), log.seconds_s)

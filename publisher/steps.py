@@ -95,6 +95,7 @@ def fetch_and_check(publishing: Publishing) -> int:
 
 
 def _bring_back(publishing: Publishing, client: Client, kernel: RemoteKernel, version: int | None = None) -> int:
+    client.again = "run `python publish.py output`"
     pick_up = f"the run goes on: {kernel.url}. To pick it up: python publish.py output"
     try:
         state = kernel.wait_until_over(version)
@@ -103,7 +104,11 @@ def _bring_back(publishing: Publishing, client: Client, kernel: RemoteKernel, ve
         return INTERRUPTED
     except KaggleError as error:
         raise KaggleError(f"{error}; {pick_up}") from None
-    _fetch_valid_output(publishing, client, kernel, state)
+    try:
+        _fetch_valid_output(publishing, client, kernel, state)
+    except KeyboardInterrupt:
+        client.tell("no longer fetching; the output stays at Kaggle. To go on: python publish.py output")
+        return INTERRUPTED
     return 0
 
 
@@ -141,6 +146,7 @@ def submit_output(publishing: Publishing) -> int:
     _fetch_valid_output(publishing, client, kernel, state)
     reference = submit(client, kernel, competition, publishing.options.message)
     print(f"submission {reference} is made: {page}", flush=True)
+    client.again = f"look at {page}, for it is submitted"
     if publishing.options.no_wait:
         return 0
     try:

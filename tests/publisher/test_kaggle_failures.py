@@ -1,5 +1,7 @@
 """Each way in which Kaggle can fail is one clear line and an exit code that is not zero."""
 
+import signal
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -270,6 +272,49 @@ def test_what_may_have_been_done_is_not_done_twice(
     assert len(pushed.calls(call)) == 1
 
 
+@pytest.mark.parametrize(
+    ("call", "function"),
+    [("SaveKernel", "save_kernel"), ("CreateDataset", "create_dataset"), ("CreateCodeSubmission", "create_submission")],
+)
+def test_ctrl_c_while_it_may_be_done_says_where_to_look(
+    publish: Publish, pushed: KaggleServer, monkeypatch: pytest.MonkeyPatch, call: str, function: str
+) -> None:
+    step = {"SaveKernel": "kernel", "CreateDataset": "weights", "CreateCodeSubmission": "submit"}[call]
+    prepare(pushed, step)
+    does = getattr(pushed.state, function)
+
+    def does_and_is_interrupted(request: object) -> object:
+        answer = does(request)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return answer
+
+    monkeypatch.setattr(pushed.state, function, does_and_is_interrupted)
+    run = publish(step)
+    assert run.exit_code == 130
+    assert "look at https://www.kaggle.com/" in run.err
+    assert "run this again, it goes on" not in run.err
+
+
+@pytest.mark.parametrize("fault", [Fault(500), Fault(429), Fault(cut_after=0)])
+@pytest.mark.parametrize("call", ["GetKernelSessionStatus", "ListKernelSessionOutput", "GET"])
+def test_what_fails_after_a_push_does_not_say_to_push_again(
+    publish: Publish, pushed: KaggleServer, call: str, fault: Fault
+) -> None:
+    goes_well = [None] * 2 if call == "GET" else []  # the files that are read before the push
+    pushed.misbehave(call, *goes_well, *[fault] * 4)
+    line = one_line(publish("kernel"))
+    assert "python publish.py output" in line
+    assert "run this again" not in line
+
+
+def test_a_score_that_cannot_be_asked_for_does_not_say_to_submit_again(publish: Publish, pushed: KaggleServer) -> None:
+    prepare(pushed, "submit")
+    pushed.misbehave("ListSubmissions", *[Fault(503)] * 4)
+    line = one_line(publish("submit"))
+    assert f"look at https://www.kaggle.com/competitions/{COMPETITION}/submissions, for it is submitted" in line
+    assert "run this again" not in line
+
+
 @pytest.mark.parametrize("call", ["SaveKernel", "CreateDataset", "CreateCodeSubmission"])
 def test_what_was_refused_for_haste_is_done_later(publish: Publish, pushed: KaggleServer, call: str) -> None:
     step = {"SaveKernel": "kernel", "CreateDataset": "weights", "CreateCodeSubmission": "submit"}[call]
@@ -402,6 +447,12 @@ def test_output_that_is_cut_is_fetched_again(publish: Publish, pushed: KaggleSer
     assert publish("output").exit_code == 0
     assert (project / "build" / "output" / "submission.csv").read_text().startswith("fname")
     assert list((project / "build" / "output").rglob("*.part")) == []
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_address_of_output_that_has_expired(publish: Publish, pushed: KaggleServer, status: int) -> None:
+    pushed.misbehave("GET", Fault(status))
+    assert "its address has expired" in one_line(publish("output"))
 
 
 # Our own files

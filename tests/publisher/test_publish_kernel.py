@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from kaggle_server import KaggleServer
+from kaggle_server import Fault, KaggleServer
 from published import COMPETITION, SAMPLE, SUBMISSION, FakeClock, Publish, bundle
 
 
@@ -42,6 +42,19 @@ def test_ctrl_c_leaves_the_run_running_and_says_how_to_pick_it_up(
     assert "python publish.py output" in run.err
     assert pushed.state.kernels["tester/tiny-kernel"].coming == ["RUNNING", "COMPLETE"]
     assert publish("output").exit_code == 0
+
+
+def test_ctrl_c_while_the_output_comes_back_does_not_say_to_push_again(
+    publish: Publish, pushed: KaggleServer, clock: FakeClock
+) -> None:
+    pushed.misbehave("ListKernelSessionOutput", Fault(503))
+    waits_for_the_run = 2
+    clock.interrupts_at = len(clock.pauses_s) + waits_for_the_run + 1
+    run = publish("kernel")
+    assert run.exit_code == 130
+    assert "no longer fetching" in run.err
+    assert "python publish.py output" in run.err
+    assert "run this again" not in run.err
 
 
 def test_the_end_of_the_run_before_is_not_taken_for_the_end_of_this_one(publish: Publish, pushed: KaggleServer) -> None:
