@@ -140,7 +140,7 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
         """Waits before the next try; False where another try is pointless."""
         if not is_passing(error, call):
             return False
-        asked_s = asked_pause_s(error)
+        asked_s = asked_pause_s(error.response)
         pause_s = self.patience.pause_s(failures) if asked_s is None else asked_s
         if pause_s > self.patience.longest_asked_pause_s:
             return False

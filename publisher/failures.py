@@ -1,6 +1,7 @@
 """What a failure of the client means, in one line: what was tried, what came back, what to do."""
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -8,9 +9,13 @@ from typing import Any
 
 import requests
 
+from train_offline.progress import clock_text
+
 SETTINGS_PAGE = "https://www.kaggle.com/settings/api"
 TOO_MANY = 429
 LONGEST_WORDS = 300
+LONG_S = 600.0
+"""A pause that nobody would call some minutes."""
 AGAIN = "run this again"
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
@@ -48,9 +53,9 @@ def status_of(error: requests.RequestException) -> int:
     return code if error.response.status_code < 400 and isinstance(code, int) else error.response.status_code
 
 
-def asked_pause_s(error: requests.RequestException) -> float | None:
+def asked_pause_s(response: requests.Response | None) -> float | None:
     """The pause that Kaggle asks for, in seconds, if it asks for one."""
-    value = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+    value = response.headers.get("Retry-After", "") if response is not None else ""
     try:
         return max(0.0, float(value))
     except ValueError:
@@ -96,7 +101,7 @@ def _refusal(status: int, response: requests.Response, call: Call, again: str) -
         401: f"Kaggle does not accept your credentials (401); make new ones at {SETTINGS_PAGE}",
         403: f"{call.forbidden} (403{said})",
         404: f"{call.not_found} (404{said})",
-        TOO_MANY: f"Kaggle allows no more calls for now ({TOO_MANY}); wait some minutes, then {again}",
+        TOO_MANY: f"Kaggle allows no more calls for now ({TOO_MANY}); wait {_wait_text(response)}, then {again}",
     }
     if status >= 500:
         return f"Kaggle has a fault of its own ({status}{said}); {_later(call, again)}"
@@ -107,6 +112,11 @@ def _later(call: Call, again: str) -> str:
     if call.in_doubt and not call.repeatable:
         return call.in_doubt
     return f"check your network and https://status.kaggle.com, then {again}"
+
+
+def _wait_text(response: requests.Response) -> str:
+    pause_s = asked_pause_s(response) or 0.0
+    return clock_text(pause_s) if math.isfinite(pause_s) and pause_s >= LONG_S else "some minutes"
 
 
 def _said(response: requests.Response) -> str:

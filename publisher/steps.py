@@ -14,7 +14,7 @@ from publisher.errors import KaggleError
 from publisher.output import SAMPLE_NAME, SUBMISSION_NAME, check_submission, fetch_output, sample_submission
 from publisher.publishing import Publishing
 from publisher.remote_dataset import READY, RemoteDataset
-from publisher.remote_kernel import RemoteKernel, RunState
+from publisher.remote_kernel import COMPLETE, RemoteKernel, RunState
 from publisher.submit import submit, wait_for_score
 from train_offline.progress import clock_text
 from train_offline.weights_check import weights_files
@@ -115,7 +115,13 @@ def _bring_back(publishing: Publishing, client: Client, kernel: RemoteKernel, ve
 def _fetch_valid_output(publishing: Publishing, client: Client, kernel: RemoteKernel, state: RunState) -> None:
     """Fetches what the run left, even if it ended badly, and checks it."""
     out = publishing.options.out or publishing.project.folder / "build" / "output"
-    fetched = fetch_output(client, kernel, out)
+    try:
+        fetched = fetch_output(client, kernel, out)
+    except KaggleError as error:
+        if state.word != COMPLETE:
+            client.tell(str(error))
+            kernel.check_complete(state)  # why the run failed says more than that it left nothing
+        raise
     kernel.check_complete(state)
     if publishing.kernel_toml.competition:
         data = publishing.options.data
@@ -141,10 +147,16 @@ def submit_output(publishing: Publishing) -> int:
     client = publishing.sign_in()
     kernel = publishing.kernel(client)
     page = f"https://www.kaggle.com/competitions/{competition}/submissions"
+    version = kernel.version()
     state = kernel.state()
     kernel.check_complete(state)
     _fetch_valid_output(publishing, client, kernel, state)
-    reference = submit(client, kernel, competition, publishing.options.message)
+    if (newest := kernel.version()) != version:
+        raise client.failed(
+            f"version {newest} of {kernel.id} was pushed while version {version} was checked, nothing is submitted;"
+            f" {client.again} once its run is over: {kernel.url}"
+        )
+    reference = submit(client, kernel, version, competition, publishing.options.message)
     print(f"submission {reference} is made: {page}", flush=True)
     client.again = f"look at {page}, for it is submitted"
     if publishing.options.no_wait:

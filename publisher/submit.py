@@ -29,13 +29,12 @@ class Submission:
         return self.state
 
 
-def submit(client: Client, kernel: RemoteKernel, competition: str, message: str) -> int:
-    """Submits the submission.csv of the kernel's newest version; returns Kaggle's number for it.
+def submit(client: Client, kernel: RemoteKernel, version: int, competition: str, message: str) -> int:
+    """Submits the submission.csv of a version of the kernel; returns Kaggle's number for it.
 
     Raises:
         KaggleError: Kaggle does not take it.
     """
-    version = kernel.version()
     call = competition_call(f"submitting version {version} of {kernel.id} to", competition, repeatable=False)
     answer = client.ask(
         call,

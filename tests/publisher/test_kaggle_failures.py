@@ -256,7 +256,9 @@ def test_a_refusal_that_only_the_answers_text_tells(publish: Publish, pushed: Ka
 
 def test_a_pause_of_hours_is_not_waited_for(publish: Publish, pushed: KaggleServer, clock: FakeClock) -> None:
     pushed.misbehave("GetKernelSessionStatus", Fault(429, headers={"Retry-After": "86400"}))
-    assert "allows no more calls" in one_line(publish("output"))
+    line = one_line(publish("output"))
+    assert "allows no more calls" in line
+    assert "wait 24:00:00" in line
     assert max(clock.pauses_s) < 86_400
 
 
@@ -408,6 +410,20 @@ def test_a_run_that_did_not_end_well(
     assert words in line
     assert "https://www.kaggle.com/code/tester/tiny-kernel" in line
     assert (project / "build" / "output" / "kernel.log").read_text() == "hello\nbye\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("ERROR", "ended in an error: Out of memory"), ("CANCEL_ACKNOWLEDGED", "was")]
+)
+def test_a_run_that_failed_and_left_nothing_to_list_ends_with_why_it_failed(
+    publish: Publish, pushed: KaggleServer, state: str, words: str
+) -> None:
+    kernel = pushed.state.kernels["tester/tiny-kernel"]
+    kernel.coming, kernel.failure = [state], "Out of memory"
+    pushed.misbehave("ListKernelSessionOutput", Fault(404))
+    run = publish("output")
+    assert words in one_line(run)
+    assert "listing the output of tester/tiny-kernel failed" in run.err
 
 
 def test_a_reason_of_several_lines_is_told_in_one(publish: Publish, pushed: KaggleServer) -> None:

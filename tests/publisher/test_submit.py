@@ -1,6 +1,11 @@
 """A finished run's output on its way to the leaderboard."""
 
+import pytest
 from kaggle_server import KaggleServer
+from kagglesdk.kernels.types.kernels_api_service import (
+    ApiListKernelSessionOutputRequest,
+    ApiListKernelSessionOutputResponse,
+)
 from published import COMPETITION, FakeClock, Publish
 
 
@@ -30,6 +35,23 @@ def test_a_run_that_is_not_over_is_not_submitted(publish: Publish, pushed: Kaggl
     run = publish("submit")
     assert run.exit_code == 1
     assert "is not over" in run.err
+    assert pushed.calls("CreateCodeSubmission") == []
+
+
+def test_a_version_that_is_pushed_while_the_one_before_is_checked_is_not_submitted(
+    publish: Publish, pushed: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(pushed)
+    kernel, gives = pushed.state.kernels["tester/tiny-kernel"], pushed.state.run_output
+
+    def gives_and_is_pushed(request: ApiListKernelSessionOutputRequest) -> ApiListKernelSessionOutputResponse:
+        kernel.versions[1:] = [kernel.versions[0]]
+        return gives(request)
+
+    monkeypatch.setattr(pushed.state, "run_output", gives_and_is_pushed)
+    run = publish("submit")
+    assert run.exit_code == 1
+    assert "version 2 of tester/tiny-kernel was pushed while version 1 was checked" in run.err
     assert pushed.calls("CreateCodeSubmission") == []
 
 
