@@ -5,6 +5,7 @@ Importing the client takes a second, so this module is imported only when a comm
 
 import contextlib
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,9 +43,18 @@ def _silent_import() -> Iterator[None]:
 
 
 with _silent_import():
-    from kaggle.api.kaggle_api_extended import ApiBlobType, KaggleApi, ResumableUploadContext, ResumableUploadResult
+    from kaggle.api.kaggle_api_extended import (
+        ApiBlobType,
+        AuthMethod,
+        KaggleApi,
+        ResumableUploadContext,
+        ResumableUploadResult,
+        get_access_token_from_env,
+    )
 
 Answer = TypeVar("Answer")
+
+PLAIN = re.compile(r"[!-~]+")
 
 UPLOAD = Call("starting an upload")
 
@@ -54,6 +64,14 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, BadZipFile)
 NO_CREDENTIALS = (
     "no Kaggle credentials, or only an expired token: make a token at https://www.kaggle.com/settings/api and put it"
     " into ~/.kaggle/access_token, or set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY"
+)
+CANNOT_READ = (
+    "the Kaggle token cannot be read ({why}); write it anew, as plain text, into ~/.kaggle/access_token or"
+    " KAGGLE_API_TOKEN"
+)
+CANNOT_SEND = (
+    "the Kaggle {what} has a space, a line end or another character that no request can carry; write it anew where you"
+    " keep it: ~/.kaggle, or the environment (KAGGLE_API_TOKEN, KAGGLE_USERNAME, KAGGLE_KEY)"
 )
 
 
@@ -93,10 +111,26 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
         self.ask(Call("signing in"), self._sign_in)
 
     def _sign_in(self) -> None:
+        self._check_credentials()
         try:
             self.authenticate()
         except SystemExit:
             raise KernelError(NO_CREDENTIALS) from None
+
+    def _check_credentials(self) -> None:
+        """Raises a KernelError for what no request can carry; the client's own errors would show it."""
+        try:
+            token, _ = get_access_token_from_env()
+        except OSError as error:  # its file name may be the token itself, which the client takes for one
+            raise KernelError(CANNOT_READ.format(why=error.strerror)) from None
+        except UnicodeDecodeError:
+            raise KernelError(CANNOT_READ.format(why="it is no UTF-8 text")) from None
+        self._load_config()
+        names = {"user name": self.CONFIG_NAME_USER, "key": self.CONFIG_NAME_KEY}
+        values = {"token": token} | {what: self.config_values.get(name) for what, name in names.items()}
+        for what, value in values.items():
+            if value and not PLAIN.fullmatch(value):
+                raise KernelError(CANNOT_SEND.format(what=what))
 
     @property
     def user(self) -> str:
@@ -162,6 +196,9 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
         client = super().build_kaggle_client()
         with client.http_client() as connection:
             session = connection._session  # noqa: SLF001  # there is no other way to it
+        if self.config_values.get(self.CONFIG_NAME_AUTH_METHOD) == str(AuthMethod.LEGACY_API_KEY):
+            # The connection takes any token that lies about, also the expired one that signing in passed over.
+            session.auth = (self.user, self.config_values[self.CONFIG_NAME_KEY])
         for scheme in ("http://", "https://"):
             session.mount(scheme, _TimedAdapter(self.patience.timeout_s))
         return client

@@ -68,6 +68,56 @@ def test_an_expired_token(publish: Publish, kaggle: KaggleServer, monkeypatch: p
     assert kaggle.calls("StartBlobUpload") == []
 
 
+def test_a_key_is_used_where_the_token_beside_it_has_expired(
+    publish: Publish, kaggle: KaggleServer, tmp_path: Path
+) -> None:
+    (tmp_path / "home" / ".kaggle").mkdir()
+    (tmp_path / "home" / ".kaggle" / "access_token").write_text("KGAT_ffffffffffffffffffffffffffffffff")
+    run = publish("weights")
+    assert run.exit_code == 0, run.err
+    assert kaggle.calls("IntrospectToken") != []
+
+
+def test_a_token_in_another_encoding(publish: Publish, kaggle: KaggleServer, tmp_path: Path) -> None:
+    (tmp_path / "home" / ".kaggle").mkdir()
+    (tmp_path / "home" / ".kaggle" / "access_token").write_text("KGAT_ffffffffffffffff", encoding="utf-16")
+    run = publish("weights")
+    assert run.exit_code == 2
+    assert "the Kaggle token cannot be read (it is no UTF-8 text)" in run.err
+    assert kaggle.seen == []
+
+
+def test_a_token_file_that_cannot_be_read(publish: Publish, tmp_path: Path) -> None:
+    (tmp_path / "home" / ".kaggle" / "access_token").mkdir(parents=True)
+    run = publish("weights")
+    assert run.exit_code == 2
+    assert "the Kaggle token cannot be read (Is a directory)" in run.err
+
+
+def test_a_token_that_is_too_long_for_a_file_name_is_not_shown(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "an-unusual-token" * 20)
+    run = publish("weights")
+    assert "an-unusual-token" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("API_TOKEN", "an-unusual-token\n"), ("KEY", "an-unusual-token\r"), ("USERNAME", "an-unusual-tökken")],
+)
+def test_credentials_that_no_request_can_carry_are_told_and_not_shown(
+    publish: Publish, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"KAGGLE_{variable}", value)
+    run = publish("weights")
+    assert run.exit_code == 2
+    assert "has a space, a line end or another character that no request can carry" in run.err
+    assert "an-unusual" not in run.err
+    assert len(run.err.strip().splitlines()) == 1
+    assert kaggle.seen == []
+
+
 # Names
 
 
