@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_weights(step: argparse.ArgumentParser) -> None:
     _add_folders(step)
-    step.add_argument("--licence", "--license", metavar="L", help="Kaggle's name of it (CC-BY-4.0)")
+    step.add_argument("--licence", "--license", metavar="L", help="Kaggle's name of it, for a new data set (CC-BY-4.0)")
     step.add_argument("--message", metavar="M", help="what is new in this version (the recipe and the scores)")
     _add_no_wait(step, "do not wait until Kaggle says that the data set is ready")
 

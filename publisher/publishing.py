@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bundler.project import KERNEL_TOML, read_project
 from kernel_src.errors import KernelError
+from kernel_src.limits import KernelLimits, limits_from_table
 from publisher.client import Client
 from publisher.dataset_folder import DatasetFolder, weights_dataset, write_dataset_folder
 from publisher.patience import Clock, Patience
@@ -52,8 +53,23 @@ class Publishing:
             raise KernelError(f"{KERNEL_TOML} [kernel]: competition is empty; name it to do this")
         return self.kernel_toml.competition
 
+    @property
+    def limit_s(self) -> float:
+        """How long the run on commit may take."""
+        return self._limits().time_s
+
+    def _limits(self) -> KernelLimits:
+        """Those of the run on commit; a KernelError where kernel.toml does not tell."""
+        table = self.project.tables.get("limits", {})
+        if not isinstance(table, dict):
+            raise KernelError(
+                f'{KERNEL_TOML}: limits = {table!r}; expected a table [limits] with time = "1h" and others'
+            )
+        return limits_from_table(table, commit_run=True)
+
     def kernel(self, client: Client) -> RemoteKernel:
-        """The kernel; a KernelError where it is not this account's."""
+        """The kernel; a KernelError where it is not this account's, or its limits cannot be read."""
+        self._limits()  # before anything is pushed: an hour later is too late
         owner = self.kernel_toml.id.partition("/")[0]
         if owner.lower() != client.user.lower():
             raise KernelError(
@@ -66,5 +82,16 @@ class Publishing:
         """The weights, checked and laid out; a KernelError where kernel.toml does not say whose they are."""
         if weights_dataset(self.project).startswith(f"{PLACEHOLDER}/"):
             raise KernelError(f'{KERNEL_TOML} [kernel]: datasets still says "{PLACEHOLDER}"; write "{client.user}/..."')
-        licence = self.options.licence or self.project.tables.get("weights", {}).get("licence", LICENCE)
-        return write_dataset_folder(self.project, self.weights, self.build / DATASET_FOLDER, licence, client.secrets)
+        out = self.build / DATASET_FOLDER
+        return write_dataset_folder(self.project, self.weights, out, self.licence, client.secrets)
+
+    @property
+    def licence(self) -> str:
+        """The licence of the weights; a KernelError where kernel.toml says it in a way that would pass unnoticed."""
+        table = self.project.tables.get("weights", {})
+        if not isinstance(table, dict) or set(table) - {"licence"} or not isinstance(table.get("licence", ""), str):
+            raise KernelError(
+                f'{KERNEL_TOML} [weights]: {table!r}; expected nothing but a licence, such as licence = "{LICENCE}"'
+            )
+        licence: str = self.options.licence or table.get("licence", LICENCE)
+        return licence

@@ -4,7 +4,6 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kernel_src.limits import limits_from_table
 from kernel_src.manifest import Manifest, read_manifest
 from publisher.bundle_check import check_bundle
 from publisher.client import Client
@@ -128,7 +127,7 @@ def _fetch_valid_output(publishing: Publishing, client: Client, kernel: RemoteKe
         sample = data / SAMPLE_NAME if data else sample_submission(client, publishing.competition, out / "sample")
         check_submission(client, kernel, fetched, sample)
         print(f"{out / SUBMISSION_NAME} is valid")
-    limit_s = limits_from_table(publishing.project.tables.get("limits", {}), commit_run=True).time_s
+    limit_s = publishing.limit_s
     print(f"{out} has the run's {len(fetched.names)} files. {_took(limit_s, fetched.seconds_s)}")
     print(f"the run: {kernel.url}", flush=True)
     if fetched.seconds_s is not None and fetched.seconds_s > limit_s:

@@ -83,6 +83,21 @@ def test_a_bundle_that_is_out_of_date_stays_here(publish: Publish, uploaded: Kag
     assert uploaded.calls("SaveKernel") == []
 
 
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [('[limits]\ntime = "one hour"', "cannot read 'one hour'"), ('[[limits]]\ntime = "1h"', "expected a table")],
+)
+def test_limits_that_cannot_be_read_stop_the_push(
+    publish: Publish, uploaded: KaggleServer, project: Path, limits: str, words: str
+) -> None:
+    toml = project / "kernel.toml"
+    toml.write_text(toml.read_text().replace('[limits]\ntime = "1h"', limits))
+    run = publish("kernel")
+    assert run.exit_code == 2
+    assert words in run.err
+    assert uploaded.calls("SaveKernel") == []
+
+
 def test_other_weights_at_kaggle_than_here_stop_the_push(
     publish: Publish, uploaded: KaggleServer, project: Path
 ) -> None:

@@ -284,3 +284,17 @@ def test_the_licence_can_be_given_in_kernel_toml_and_on_the_command_line(
     assert kaggle.state.datasets.pop("tester/tiny-weights").licence == "CC0-1.0"
     assert publish("weights", "--licence", "other").exit_code == 0
     assert kaggle.state.datasets["tester/tiny-weights"].licence == "other"
+
+
+@pytest.mark.parametrize(
+    "table", ['[weights]\nlicense = "CC0-1.0"', "[weights]\nlicence = 5", '[[weights]]\nlicence = "CC0-1.0"']
+)
+def test_a_licence_that_would_pass_unnoticed_stops_the_upload(
+    publish: Publish, kaggle: KaggleServer, project: Path, table: str
+) -> None:
+    with (project / "kernel.toml").open("a") as file:
+        file.write(f"\n{table}\n")
+    run = publish("weights")
+    assert run.exit_code == 2
+    assert "expected nothing but a licence" in run.err
+    assert kaggle.state.datasets == {}
