@@ -3,6 +3,7 @@
 import csv
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _unpack_one(archive: Path, out: Path) -> None:
                 for entry in entries:
                     _extract(file, entry)
                     progress.advance()
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise KernelError(f"{archive}: is damaged ({error}); delete it and run this again") from error
 
 
@@ -130,12 +131,15 @@ def _has_own_folder(archive: Path) -> bool:
 def count_clips(competition: str, folder: Path) -> dict[str, int]:
     """How many clips each training split has, if tables, folders and what is known of the competition agree.
 
+    A split is a table and the folder of its name; empty where a competition that is not known has none.
+
     Raises:
         KaggleError: they do not.
     """
     counts = {}
     known = KNOWN_CLIPS.get(competition, {})
-    splits = sorted({*known, *(path.stem for path in folder.glob("train*.csv"))})
+    tables = (path.stem for path in folder.glob("train*.csv"))
+    splits = sorted({*known, *(split for split in tables if (folder / split).is_dir())})
     for split in splits:
         rows = _rows(folder / f"{split}.csv")
         files = sum(1 for path in (folder / split).glob("*.wav"))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kernel_src.manifest import Manifest, read_manifest
+from publisher.alone import alone_in
 from publisher.bundle_check import check_bundle
 from publisher.client import Client
 from publisher.competition_data import count_clips, fetch_data, unpack
@@ -115,7 +116,8 @@ def _fetch_valid_output(publishing: Publishing, client: Client, kernel: RemoteKe
     """Fetches what the run left, even if it ended badly, and checks it."""
     out = publishing.options.out or publishing.project.folder / "build" / "output"
     try:
-        fetched = fetch_output(client, kernel, out)
+        with alone_in(out):
+            fetched = fetch_output(client, kernel, out)
     except KaggleError as error:
         if state.word != COMPLETE:
             client.tell(str(error))
@@ -172,18 +174,16 @@ def submit_output(publishing: Publishing) -> int:
 def bring_data(publishing: Publishing) -> int:
     """Fetches, unpacks and counts the competition's data."""
     competition, out = publishing.competition, publishing.options.out
-    if counts := _counts_if_there(competition, out):
-        print(f"{out} is complete: {_counted(counts)}")
-        return 0
-    out.mkdir(parents=True, exist_ok=True)
     archive = out / f"{competition}.zip"
-    if not archive.exists():
-        fetch_data(publishing.sign_in(), competition, out)
-    unpack(archive, out)
-    counts = count_clips(competition, out)
-    if not publishing.options.keep_zip:
-        archive.unlink()
-    print(f"{out} is complete: {_counted(counts)}")
+    with alone_in(out):
+        if archive.exists() or not (counts := _counts_if_there(competition, out)):
+            if not archive.exists():
+                fetch_data(publishing.sign_in(), competition, out)
+            unpack(archive, out)
+            counts = count_clips(competition, out)
+            if not publishing.options.keep_zip:
+                archive.unlink()
+    print(f"{out} is complete: {_counted(counts)}" if counts else f"{out} is unpacked; its clips are not counted")
     return 0
 
 

@@ -1,5 +1,9 @@
 """The competition's data on its way to this machine."""
 
+import fcntl
+import io
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -93,6 +97,16 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return Competition(files).archive()
 
 
+def damaged() -> bytes:
+    """A zip file whose directory is whole, and whose one file cannot be inflated."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.wav", b"abc" * 10_000)
+    content = bytearray(buffer.getvalue())
+    content[35:50] = b"\xff" * 15
+    return bytes(content)
+
+
 def test_archives_in_the_archive_are_unpacked_too(publish: Publish, few_clips: KaggleServer, tmp_path: Path) -> None:
     competition = few_clips.state.competitions[COMPETITION]
     for split in CLIPS:
@@ -118,9 +132,50 @@ def test_unpacking_that_was_interrupted_goes_on(publish: Publish, few_clips: Kag
     assert (data / f"{COMPETITION}.zip").exists()
 
 
+def test_unpacking_that_was_interrupted_after_the_training_clips_goes_on(
+    publish: Publish, few_clips: KaggleServer, tmp_path: Path
+) -> None:
+    data, competition = tmp_path / "data", few_clips.state.competitions[COMPETITION]
+    assert publish("data", "--out", data).exit_code == 0
+    competition.files["test/one.wav"] = b"RIFF"
+    (data / f"{COMPETITION}.zip").write_bytes(competition.archive())
+    assert publish("data", "--out", data).exit_code == 0
+    assert (data / "test" / "one.wav").read_bytes() == b"RIFF"
+
+
+def test_a_competition_of_another_layout_is_unpacked_and_nothing_is_counted(
+    publish: Publish, kaggle: KaggleServer, project: Path, tmp_path: Path
+) -> None:
+    toml = project / "kernel.toml"
+    toml.write_text(toml.read_text().replace(COMPETITION, "birds-of-the-night"))
+    files = {"train_metadata.csv": b"bird\nowl\n", "train_audio/owl.ogg": b"Ogg"}
+    kaggle.state.competitions["birds-of-the-night"] = Competition(files)
+    run = publish("data", "--out", tmp_path / "data")
+    assert run.exit_code == 0, run.err
+    assert "is unpacked; its clips are not counted" in run.out
+    assert (tmp_path / "data" / "train_audio" / "owl.ogg").read_bytes() == b"Ogg"
+
+
+def test_a_folder_in_which_another_call_is_at_work_is_left_to_it(
+    publish: Publish, few_clips: KaggleServer, tmp_path: Path
+) -> None:
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    run = publish("data", "--out", tmp_path)
+    assert run.exit_code == 2
+    assert "another publish.py is at work in it" in run.err
+    assert few_clips.seen == []
+    os.close(other)
+    assert publish("data", "--out", tmp_path).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"no zip file at all", "is damaged"), (zipped({"../stray.wav": b"stray"}), "outside of its folder")],
+    [
+        (b"no zip file at all", "is damaged"),
+        (damaged(), "is damaged"),
+        (zipped({"../stray.wav": b"stray"}), "outside of its folder"),
+    ],
 )
 def test_an_archive_that_is_bad_is_named(publish: Publish, tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "data").mkdir()
