@@ -1,6 +1,7 @@
 """`python publish.py`: brings weights and kernel to Kaggle, and the output back."""
 
 import argparse
+import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -41,7 +42,9 @@ def main(
         return _failed([str(error)], 1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _failed([f"{where}{error.strerror or error}; make sure that it can be read and written"], 2)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "make room" if full else "make sure that it can be read and written"
+        return _failed([f"{where}{error.strerror or error}; {advice}"], 2)
     except KeyboardInterrupt as stop:
         return _failed([str(stop) or "interrupted; run this again, it goes on where it stopped"], 128 + signal.SIGINT)
 

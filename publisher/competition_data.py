@@ -118,8 +118,11 @@ def _is_there(entry: _Entry) -> bool:
 def _extract(file: zipfile.ZipFile, entry: _Entry) -> None:
     entry.path.parent.mkdir(parents=True, exist_ok=True)
     part = entry.path.with_name(f"{entry.path.name}.part")
-    with file.open(entry.info) as source, part.open("wb") as target:
-        shutil.copyfileobj(source, target, BLOCK_BYTES)
+    try:
+        with file.open(entry.info) as source, part.open("wb") as target:
+            shutil.copyfileobj(source, target, BLOCK_BYTES)
+    except OSError as error:  # a full disk does not say which one
+        raise OSError(error.errno, error.strerror, str(part)) from error
     part.replace(entry.path)
 
 

@@ -78,6 +78,8 @@ class Download:
                 failures = 1 if have_bytes > best_bytes else failures + 1
                 best_bytes = max(best_bytes, have_bytes)
                 self._pause_or_give_up(error, failures, have_bytes)
+            except OSError as error:  # a full disk does not say which one
+                raise OSError(error.errno, error.strerror, str(source.part)) from error
             else:
                 source.part.replace(self._path)
                 return

@@ -197,6 +197,17 @@ def test_a_disk_that_is_too_small_is_noticed_before_it_is_full(
 
 
 @pytest.mark.usefixtures("few_clips")
+def test_a_disk_that_fills_while_unpacking_is_told_with_the_file_that_did_not_fit(
+    publish: Publish, tmp_path: Path
+) -> None:
+    (tmp_path / "data" / "train_noisy").mkdir(parents=True)
+    (tmp_path / "data" / "train_noisy" / "train_noisy3.wav.part").symlink_to("/dev/full")
+    run = publish("data", "--out", tmp_path / "data")
+    assert run.exit_code == 2
+    assert "train_noisy3.wav.part: No space left on device; make room" in run.err
+
+
+@pytest.mark.usefixtures("few_clips")
 def test_a_folder_that_cannot_be_written_to_is_one_line(publish: Publish, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     run = publish("data", "--out", tmp_path / "data")

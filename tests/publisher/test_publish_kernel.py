@@ -1,5 +1,6 @@
 """A bundle on its way to a run, and the run's output on its way back."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -139,6 +140,17 @@ def test_a_character_that_is_cut_in_the_log_is_put_together_or_replaced(
     run = publish("output")
     assert run.exit_code == 0, run.err
     assert (project / "build" / "output" / "kernel.log").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.usefixtures("pushed")
+def test_a_full_disk_is_told_with_the_file_that_did_not_fit(publish: Publish, project: Path) -> None:
+    out = project / "build" / "output"
+    out.mkdir()
+    state = hashlib.sha256(f'"{hash(SUBMISSION):x}"'.encode()).hexdigest()[:8]
+    (out / f"submission.csv.{state}.part").symlink_to("/dev/full")
+    run = publish("output")
+    assert run.exit_code == 2
+    assert f"submission.csv.{state}.part: No space left on device; make room" in run.err
 
 
 def test_an_old_submission_is_not_taken_for_this_runs(publish: Publish, pushed: KaggleServer, project: Path) -> None:
