@@ -5,9 +5,10 @@ from html import escape
 
 STYLE = """
 :root { --ink: #1b1f24; --paper: #ffffff; --faint: #d9dde2; --soft: #59636e; --bad: #b3261e; --good: #1a7f37;
-  --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #cc79a7; --c4: #b8860b; --c5: #56b4e9; }
+  --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #cc79a7; --c4: #6b4e00; --c5: #56b4e9; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #14181d; --faint: #3a424b; --soft: #9aa5b1;
-  --bad: #ff8a80; --good: #5bd17c; --c0: #58a6ff; --c1: #ff9e64; --c2: #3fc7a0; --c3: #e59cc4; --c4: #e0b64b; } }
+  --bad: #ff8a80; --good: #5bd17c;
+  --c0: #3d8bff; --c1: #ff7f3f; --c2: #16b88a; --c3: #e08fc0; --c4: #f0e442; --c5: #a5dcff; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
   max-width: 960px; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
