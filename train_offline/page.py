@@ -16,12 +16,15 @@ p { margin: .4rem 0; } .soft { color: var(--soft); }
 .banner { border-left: 6px solid var(--soft); padding: .5rem 1rem; font-weight: 600; }
 .banner.good { border-color: var(--good); } .banner.bad { border-color: var(--bad); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--faint); vertical-align: top;
-  overflow-wrap: anywhere; }
-td:first-child, th { white-space: nowrap; }
+th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--faint);
+  vertical-align: top; }
+td:last-child { overflow-wrap: anywhere; } td:first-child, th { white-space: nowrap; }
+.wide { overflow-x: auto; } a { color: var(--c0); }
 svg { display: block; width: 100%; height: auto; }
-svg .label { font: 12px system-ui, sans-serif; fill: var(--soft); }
-svg .small { font-size: 9px; } svg .strong { fill: var(--ink); }
+@media screen { svg { min-width: 640px; } }
+svg .label { font: 12px system-ui, sans-serif; fill: var(--soft); stroke: var(--paper); stroke-width: 3px;
+  stroke-linejoin: round; paint-order: stroke; }
+svg .small { font-size: 9px; stroke: none; } svg .strong { fill: var(--ink); }
 svg .axis { stroke: var(--soft); } svg .grid { stroke: var(--faint); }
 svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dashed { stroke-dasharray: 5 3; }
 svg .level { stroke: var(--bad); stroke-dasharray: 6 4; stroke-width: 1.5; }
@@ -50,7 +53,7 @@ def page(title: str, parts: Sequence[str]) -> str:
         parts: HTML, in order.
     """
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    body = "\n".join([f"<h1>{escape(title)}</h1>", *parts])
+    body = "\n".join([f"<h1>{escape(title)}</h1>", *map(_scrolling, parts)])
     return (
         f'<!doctype html>\n<html lang="en">\n<head>{head}<title>{escape(title)}</title>\n'
         f"<style>\n{STYLE}\n</style></head>\n<body>\n{body}\n</body>\n</html>\n"
@@ -64,7 +67,7 @@ def banner(text: str, *, good: bool) -> str:
 
 def section(heading: str, *parts: str) -> str:
     """A heading with HTML below it."""
-    return "\n".join([f"<section><h2>{escape(heading)}</h2>", *parts, "</section>"])
+    return "\n".join([f"<section><h2>{escape(heading)}</h2>", *map(_scrolling, parts), "</section>"])
 
 
 def paragraph(text: str) -> str:
@@ -73,20 +76,26 @@ def paragraph(text: str) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table of text, or of HTML such as links."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    """A table of text, or of HTML such as links; a header that says nothing is left out."""
+    cells = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    head = f"<thead><tr>{cells}</tr></thead>" if any(header) else ""
     body = "\n".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+    return f"<table>{head}<tbody>\n{body}\n</tbody></table>"
 
 
 def folded(summary: str, content: str) -> str:
     """HTML that is shown when its line is opened."""
-    return f"<details><summary>{escape(summary)}</summary>\n{content}\n</details>"
+    return f"<details><summary>{escape(summary)}</summary>\n{_scrolling(content)}\n</details>"
 
 
 def link(text: str, address: str) -> Html:
     """A link to a file beside the page."""
     return Html(f'<a href="{escape(address)}">{escape(text)}</a>')
+
+
+def _scrolling(part: str) -> str:
+    """A drawing or a table, which may be wider than a phone, is moved sideways by itself; the page stays in place."""
+    return f'<div class="wide">{part}</div>' if part.startswith(("<svg", "<table")) else part
 
 
 def _cell(cell: object) -> str:

@@ -1,14 +1,20 @@
-"""The page that all reports share: its colours."""
+"""The page that all reports share: its colours, and how its tables and drawings fit on a screen."""
 
 import itertools
 import re
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from browser import look_at
 
-from train_offline.page import STYLE
+from train_offline.drawing import Series, line_chart
+from train_offline.page import STYLE, folded, page, section, table
 from train_offline.svg_parts import COLOURS
+
+CHART = line_chart([Series("a", [(0, 1), (1, 2)])], title="t", x_label="x", y_label="y")
+PHONE = 400
 
 # What is seen of linear red, green and blue by eyes of each kind (Machado, Oliveira and Fernandes, 2009).
 EYES = {
@@ -44,3 +50,26 @@ def colours(*, dark: bool) -> list[str]:
 def test_any_two_colours_of_a_chart_are_told_apart_by_all_eyes(eyes: str, dark: bool) -> None:
     seen = [cielab(np.array(EYES[eyes]) @ linear(colour)) for colour in colours(dark=dark)]
     assert min(float(np.linalg.norm(one - other)) for one, other in itertools.combinations(seen, 2)) > TOLD_APART
+
+
+def test_a_number_in_a_table_is_never_broken(tmp_path: Path) -> None:
+    rows = [(str(day), "it did what it had promised " * 3, "26.5", "0.8007", "what went wrong " * 20) for day in (1, 2)]
+    path = tmp_path / "page.html"
+    path.write_text(page("t", [section("s", table(("day", "fate", "s", "lwlrap", "wrong"), rows))]))
+    lines = look_at(path, tmp_path)["lines"]
+    assert {count for text, count in lines if text in ("26.5", "0.8007")} == {1}
+    assert any(count > 1 for _, count in lines)
+
+
+def test_on_a_phone_drawings_stay_readable_and_the_page_is_not_moved_sideways(tmp_path: Path) -> None:
+    wide = table([f"column {number}" for number in range(12)], [["text"] * 12])
+    path = tmp_path / "page.html"
+    path.write_text(page("t", [wide, section("s", CHART, wide), section("s", folded("more", wide))]))
+    seen = look_at(path, tmp_path, PHONE)
+    assert not seen["wide"]
+    assert [drawing["size"][0] for drawing in seen["drawings"]] == [640]
+
+
+def test_a_table_whose_columns_have_no_names_has_no_empty_header() -> None:
+    assert "<th" not in table(("", ""), [("seed", "0")])
+    assert "<th>seed</th>" in table(("seed", ""), [("0", "")])
