@@ -5,12 +5,25 @@ from dataclasses import dataclass
 from math import isnan
 
 from train_offline.chart_scale import TICKS, Scale, end_after, number_text, ticks
-from train_offline.svg_parts import AXIS_HEIGHT, COLOURS, RIGHT, TOP, WIDTH, svg, text_at, tooltip, turned_text
+from train_offline.svg_parts import (
+    AXIS_HEIGHT,
+    COLOURS,
+    LETTER_PX,
+    RIGHT,
+    TOP,
+    WIDTH,
+    shortened,
+    svg,
+    text_at,
+    tooltip,
+    turned_text,
+)
 
 ROW_HEIGHT = 18
 COLUMN_GAP = 24
-LETTER_PX = 7.0
 LONGEST_NAME = 45
+LEAST_BAR_PX = 100
+"""A bar is at least as long as that at its longest, and names are cut off for it."""
 NARROW_PX = 300
 FEW_TICKS = 3
 SMALL_LETTER_PX = 5.2
@@ -51,17 +64,19 @@ def bar_rows(rows: Sequence[Row], *, title: str, x_label: str, columns: int = 1,
     end = end_after([*known, x_end or 0.0])
     per_column = max(1, -(-len(rows) // columns))
     column_width = (WIDTH - RIGHT - COLUMN_GAP * (columns - 1)) / columns
-    name_width = LETTER_PX * min(LONGEST_NAME, max((len(row.name) for row in rows), default=0)) + 10
     note_width = LETTER_PX * max((len(row.note) for row in rows), default=0) + 10
+    most_letters = max(1, min(LONGEST_NAME, int((column_width - note_width - 10 - LEAST_BAR_PX) / LETTER_PX)))
+    names = [shortened(row.name, most_letters) for row in rows]
+    name_width = LETTER_PX * max(map(len, names), default=0) + 10
     bottom = TOP + ROW_HEIGHT * per_column
     parts = []
     for column in range(columns):
         left = column * (column_width + COLUMN_GAP)
         scale = Scale(0.0, end, left + name_width, left + column_width - note_width)
-        shown = rows[column * per_column : (column + 1) * per_column]
+        shown = list(zip(rows, names, strict=True))[column * per_column : (column + 1) * per_column]
         if shown or column == 0:
             parts.append(_bar_axis(scale, bottom, x_label))
-        parts += [_bar(row, TOP + ROW_HEIGHT * place, scale) for place, row in enumerate(shown)]
+        parts += [_bar(row, name, TOP + ROW_HEIGHT * place, scale) for place, (row, name) in enumerate(shown)]
     return svg(title, bottom + AXIS_HEIGHT, parts)
 
 
@@ -76,8 +91,7 @@ def _bar_axis(scale: Scale, bottom: float, label: str) -> str:
     return "".join([*parts, text_at((scale.begin_px + scale.end_px) / 2, bottom + 34, label, "middle")])
 
 
-def _bar(row: Row, y: float, scale: Scale) -> str:
-    name = row.name if len(row.name) <= LONGEST_NAME else row.name[: LONGEST_NAME - 1] + "…"
+def _bar(row: Row, name: str, y: float, scale: Scale) -> str:
     middle = y + ROW_HEIGHT / 2
     parts = [text_at(scale.begin_px - 6, middle + 4, name, "end")]
     end = scale.begin_px
@@ -113,7 +127,8 @@ def heat_map(
         column_label: what a column means.
         tips: [rows, columns] what a cell says when it is pointed at.
     """
-    margin = SMALL_LETTER_PX * min(LONGEST_NAME, max(map(len, names), default=0)) + 24
+    names = [shortened(name, LONGEST_NAME) for name in names]
+    margin = SMALL_LETTER_PX * max(map(len, names), default=0) + 24
     cell = min(MOST_CELL_PX, (WIDTH - RIGHT - margin) / max(1, len(names)))
     side = cell * len(names)
     frame = f'<rect class="frame" x="{margin}" y="{margin}" width="{side:.1f}" height="{side:.1f}"/>'

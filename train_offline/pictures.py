@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,13 +13,12 @@ from PIL import Image
 from kernel_src.frontend import FrontendConfig
 from kernel_src.mel_filters import mel_frequencies_hz
 from train_offline.chart_scale import Scale, number_text, ticks
-from train_offline.svg_parts import RIGHT, WIDTH, svg, text_at, tooltip, turned_text
+from train_offline.svg_parts import LETTER_PX, RIGHT, WIDTH, shortened, svg, text_at, tooltip, turned_text
 
 LEFT = 62
-TOP = 22
-GAP = 10
+GAP = 18
 PANEL_HEIGHT = 130
-CAPTION_HEIGHT = 20
+CAPTION_LINE_HEIGHT = 15
 AXIS_HEIGHT = 36
 TICKS_HZ = (125, 500, 1000, 2000, 4000, 8000, 16000)
 CLOSEST_TICKS_PX = 14
@@ -79,15 +79,18 @@ def picture_rows(
     """
     columns = max(map(len, rows), default=1)
     width = (WIDTH - LEFT - RIGHT - GAP * (columns - 1)) / columns
-    row_height = CAPTION_HEIGHT + PANEL_HEIGHT + AXIS_HEIGHT
+    captions = [[_lines(picture.caption, width) for picture in row] for row in rows]
+    caption_height = 5 + CAPTION_LINE_HEIGHT * max((len(lines) for row in captions for lines in row), default=1)
+    row_height = caption_height + PANEL_HEIGHT + AXIS_HEIGHT
     parts = []
     for number, row in enumerate(rows):
-        top = number * row_height + CAPTION_HEIGHT
+        top = number * row_height + caption_height
         parts.append(_bands(frontend, top))
         for column, picture in enumerate(row):
             x = Scale(0.0, _seconds_s(picture, frontend), *_sides(column, width))
             parts += [
                 _panel(picture, x, top, png_address(picture.values, *_ends(row if shared_colours else [picture]))),
+                _caption(captions[number][column], x.begin_px, top),
                 _seconds_axis(x, top),
             ]
     return svg(title, row_height * max(1, len(rows)), parts)
@@ -110,8 +113,23 @@ def _sides(column: int, width: float) -> tuple[float, float]:
 
 def _panel(picture: Picture, x: Scale, top: float, address: str) -> str:
     place = f'x="{x.begin_px}" y="{top}" width="{x.end_px - x.begin_px:.1f}" height="{PANEL_HEIGHT}"'
-    image = f'<image {place} preserveAspectRatio="none" href="{address}">{tooltip(picture.caption)}</image>'
-    return text_at(x.begin_px, top - 6, picture.caption, "start", "label strong") + image
+    return f'<image {place} preserveAspectRatio="none" href="{address}">{tooltip(picture.caption)}</image>'
+
+
+def _lines(caption: str, width: float) -> list[str]:
+    """A caption in lines no wider than its picture; a word that is longer than a line is cut off."""
+    most = max(1, int(width / LETTER_PX))
+    lines = textwrap.wrap(caption, most, break_long_words=False, break_on_hyphens=False)
+    return [shortened(line, most) for line in lines]
+
+
+def _caption(lines: Sequence[str], x: float, top: float) -> str:
+    """The last line right above the picture."""
+    first = top - 6 - CAPTION_LINE_HEIGHT * (len(lines) - 1)
+    return "".join(
+        text_at(x, first + CAPTION_LINE_HEIGHT * number, line, "start", "label strong")
+        for number, line in enumerate(lines)
+    )
 
 
 def _seconds_axis(x: Scale, top: float) -> str:

@@ -14,6 +14,8 @@ RIGHT = 20
 TOP = 14
 AXIS_HEIGHT = 40
 COLOURS = 6
+LETTER_PX = 7.0
+"""About as wide as a letter of a label is, on the safe side."""
 LEGEND_ROW_HEIGHT = 18
 _LEGEND_COLUMNS = 5
 
@@ -22,6 +24,11 @@ def svg(title: str, height: float, parts: Sequence[str]) -> str:
     """A picture of `WIDTH` by `height`; its title is for those who cannot see it."""
     head = f'<svg role="img" viewBox="0 0 {WIDTH} {height}" xmlns="http://www.w3.org/2000/svg">'
     return f"{head}<title>{escape(title)}</title>{''.join(parts)}</svg>"
+
+
+def shortened(text: str, most_letters: int) -> str:
+    """A text that has to fit, with an ellipsis for what is cut off."""
+    return text if len(text) <= most_letters else text[: most_letters - 1] + "…"
 
 
 def text_at(x: float, y: float, text: str, anchor: str, css: str = "label") -> str:

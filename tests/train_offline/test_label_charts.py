@@ -43,6 +43,38 @@ def test_bars_are_as_long_as_their_values_say_and_tell_more_when_pointed_at() ->
     assert text.count('class="whisker"') == 1
 
 
+def test_long_names_leave_room_for_the_bars() -> None:
+    long = "a_label_that_says_all_there_is_to_say_about_a_sound"
+    text = bar_rows([Row(long, 1, "1.00 · 75"), Row("b", 1, "1")], title="t", x_label="x", columns=2, x_end=1)
+    bars = list(ET.fromstring(text).iter(f"{SVG}rect"))
+    assert all(float(bar.get("width", "0")) >= 100 for bar in bars)
+    (name,) = re.findall(r">(a_label[^<]*)</text>", text)
+    assert name.endswith("…")
+    assert f"{long}: 1.00 · 75" in text
+
+
+def test_long_names_of_a_heat_map_stay_inside_of_it() -> None:
+    names = ["a_label_that_says_all_there_is_to_say_about_a_sound_and_more", "b"]
+    text = heat_map([[0, 1], [1, 0]], names, title="t", row_label="r", column_label="c", tips=[["", "x"], ["y", ""]])
+    shown = re.findall(r'<text class="label small" x="([\d.]+)"[^>]*>([^<]+)</text>', text)
+    assert [float(x) - 5 * len(name) > 0 for x, name in shown] == [True, True]
+
+
+def test_captions_keep_to_their_own_picture_and_say_all_when_pointed_at() -> None:
+    config = FrontendConfig(n_mels=64)
+    values = np.random.default_rng(0).random((64, 50)).astype(np.float32)
+    captions = ["Accelerating_and_revving_and_vroom, Bark: 0123abcd.wav", *["averaged with the next"] * 5]
+    text = picture_rows([[Picture(values, caption) for caption in captions]], config, title="t")
+    root = ET.fromstring(text)
+    panels = sorted(float(image.get("x", "0")) for image in root.iter(f"{SVG}image"))
+    width = panels[1] - panels[0]
+    lines = [line for line in root.iter(f"{SVG}text") if line.get("class") == "label strong"]
+    assert all(6.5 * len(line.text or "") < width for line in lines)
+    assert {float(line.get("x", "0")) for line in lines} == set(panels)
+    assert all(float(line.get("y", "0")) > 10 for line in lines)
+    assert [image[0].text for image in root.iter(f"{SVG}image")] == captions
+
+
 def test_a_heat_map_has_a_cell_for_each_pair_that_is_not_nothing() -> None:
     text = heat_map(
         [[0, 0.5], [1, 0]], ["a", "b"], title="t", row_label="r", column_label="c", tips=[["", "half"], ["all", ""]]
