@@ -127,6 +127,7 @@ def _settled(result: RunResult) -> str:
         title="clips whose ranking has settled",
         x_label=TIME_LABEL,
         y_label="clips",
+        y_whole=True,
         levels=[Level(number_of(event, "clips"), "all clips") for event in named(result.events, "plan")[:1]],
         x_end=_end_s(result),
         marks=_marks(result),

@@ -29,11 +29,12 @@ class Scale:
         return round(self.begin_px + share * (self.end_px - self.begin_px), 2)
 
 
-def ticks(low: float, high: float, most: int = TICKS) -> list[float]:
-    """Round numbers between two values, about as many as are wanted."""
+def ticks(low: float, high: float, most: int = TICKS, *, whole: bool = False) -> list[float]:
+    """Round numbers between two values, about as many as are wanted; whole ones for what is counted in wholes."""
     span = high - low
     power = 10.0 ** math.floor(math.log10(span / most))
-    step = next(power * nice for nice in NICE_STEPS if span / (power * nice) <= most)
+    steps = [power * nice for nice in NICE_STEPS if span / (power * nice) <= most]
+    step = next((step for step in steps if step.is_integer()), 1.0) if whole else steps[0]
     first = math.ceil(low / step)
     return [round(number * step, 12) for number in range(first, math.floor(high / step) + 1)]
 

@@ -102,7 +102,7 @@ def _labels(split: DescribedSplit, colour: int) -> list[str]:
         )
         for label in order
     ]
-    chart = bar_rows(rows, title=f"clips with each label in {split.name}", x_label="clips", columns=2)
+    chart = bar_rows(rows, title=f"clips with each label in {split.name}", x_label="clips", columns=2, whole=True)
     return [chart, *_company(split, counts, colour)]
 
 
@@ -134,6 +134,6 @@ def _company(split: DescribedSplit, counts: list[int], colour: int) -> list[str]
     several = float((split.targets.sum(axis=1) > 1).mean())
     return [
         paragraph(f"{several:.1%} of the clips have several labels; those that are most often together:"),
-        bar_rows(rows, title=f"pairs of labels in {split.name}", x_label="clips with both"),
+        bar_rows(rows, title=f"pairs of labels in {split.name}", x_label="clips with both", whole=True),
         folded("all pairs of labels", whole),
     ]

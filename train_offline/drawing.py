@@ -98,6 +98,8 @@ def line_chart(
     y_label: str,
     x_end: float | None = None,
     from_zero: bool = True,
+    x_whole: bool = False,
+    y_whole: bool = False,
     levels: Sequence[Level] = (),
     marks: Sequence[Mark] = (),
 ) -> str:
@@ -110,6 +112,8 @@ def line_chart(
         y_label: the y axis with its unit.
         x_end: where the x axis ends at least.
         from_zero: whether the y axis begins at 0.
+        x_whole: whether only whole numbers are named at the x axis.
+        y_whole: the same of the y axis.
         levels: horizontal lines across.
         marks: vertical lines across.
     """
@@ -120,8 +124,8 @@ def line_chart(
     x_scale = Scale(0.0, end_after([*xs, x_end or 0.0]), LEFT, WIDTH - RIGHT)
     y_scale = Scale(*room_for(ys, from_zero=from_zero), bottom, TOP)
     parts = [
-        x_axis(x_scale, bottom, x_label),
-        y_axis(y_scale, y_label),
+        x_axis(x_scale, bottom, x_label, whole=x_whole),
+        y_axis(y_scale, y_label, whole=y_whole),
         *(_level(level, y_scale) for level in levels),
         *(_line(line, number, x_scale, y_scale) for number, line in enumerate(series)),
         *(_mark(mark, x_scale, bottom) for mark in marks),

@@ -36,4 +36,5 @@ def histogram(
             place = f'x="{x}" y="{y}" width="{x_scale(high) - x:.2f}" height="{bottom - y:.2f}"'
             tip = tooltip(f"{count:,} from {number_text(low)} to {number_text(high)}")
             bars.append(f'<rect class="bar fill{colour}" {place}>{tip}</rect>')
-    return svg(title, bottom + AXIS_HEIGHT, [y_axis(y_scale, y_label), *bars, x_axis(x_scale, bottom, x_label)])
+    parts = [y_axis(y_scale, y_label, whole=True), *bars, x_axis(x_scale, bottom, x_label)]
+    return svg(title, bottom + AXIS_HEIGHT, parts)

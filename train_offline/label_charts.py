@@ -50,7 +50,15 @@ class Row:
     """Which of the colours."""
 
 
-def bar_rows(rows: Sequence[Row], *, title: str, x_label: str, columns: int = 1, x_end: float | None = None) -> str:
+def bar_rows(
+    rows: Sequence[Row],
+    *,
+    title: str,
+    x_label: str,
+    columns: int = 1,
+    x_end: float | None = None,
+    whole: bool = False,
+) -> str:
     """Bars below each other, each with its name and a note, in one or more columns that are read downwards.
 
     Args:
@@ -59,6 +67,7 @@ def bar_rows(rows: Sequence[Row], *, title: str, x_label: str, columns: int = 1,
         x_label: what the length of a bar means, with its unit.
         columns: how many.
         x_end: where the axes end at least.
+        whole: whether only whole numbers are named at the axes.
     """
     known = [end for row in rows if not isnan(row.value) for end in (row.value, *(row.whisker or ()))]
     end = end_after([*known, x_end or 0.0])
@@ -75,16 +84,16 @@ def bar_rows(rows: Sequence[Row], *, title: str, x_label: str, columns: int = 1,
         scale = Scale(0.0, end, left + name_width, left + column_width - note_width)
         shown = list(zip(rows, names, strict=True))[column * per_column : (column + 1) * per_column]
         if shown or column == 0:
-            parts.append(_bar_axis(scale, bottom, x_label))
+            parts.append(_bar_axis(scale, bottom, x_label, whole=whole))
         parts += [_bar(row, name, TOP + ROW_HEIGHT * place, scale) for place, (row, name) in enumerate(shown)]
     return svg(title, bottom + AXIS_HEIGHT, parts)
 
 
-def _bar_axis(scale: Scale, bottom: float, label: str) -> str:
+def _bar_axis(scale: Scale, bottom: float, label: str, *, whole: bool) -> str:
     """Few ticks, for columns are narrow, with grid lines up through the bars."""
     parts = [f'<line class="axis" x1="{scale.begin_px}" x2="{scale.end_px}" y1="{bottom}" y2="{bottom}"/>']
     narrow = scale.end_px - scale.begin_px < NARROW_PX
-    for tick in ticks(scale.low, scale.high, FEW_TICKS if narrow else TICKS):
+    for tick in ticks(scale.low, scale.high, FEW_TICKS if narrow else TICKS, whole=whole):
         x = scale(tick)
         parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}"/>')
         parts.append(text_at(x, bottom + 16, number_text(tick), "middle"))

@@ -47,20 +47,20 @@ def tooltip(text: str) -> str:
     return f"<title>{escape(text)}</title>"
 
 
-def x_axis(scale: Scale, y: float, label: str) -> str:
-    """A line with ticks and numbers below, and what they mean."""
+def x_axis(scale: Scale, y: float, label: str, *, whole: bool = False) -> str:
+    """A line with ticks and numbers below, whole ones where asked for, and what they mean."""
     parts = [f'<line class="axis" x1="{scale.begin_px}" x2="{scale.end_px}" y1="{y}" y2="{y}"/>']
-    for tick in ticks(scale.low, scale.high):
+    for tick in ticks(scale.low, scale.high, whole=whole):
         x = scale(tick)
         parts.append(f'<line class="axis" x1="{x}" x2="{x}" y1="{y}" y2="{y + 4}"/>')
         parts.append(text_at(x, y + 16, number_text(tick), "middle"))
     return "".join([*parts, text_at((scale.begin_px + scale.end_px) / 2, y + 34, label, "middle")])
 
 
-def y_axis(scale: Scale, label: str) -> str:
-    """Grid lines across with their numbers at the left, and what they mean."""
+def y_axis(scale: Scale, label: str, *, whole: bool = False) -> str:
+    """Grid lines across with their numbers at the left, whole ones where asked for, and what they mean."""
     parts = []
-    for tick in ticks(scale.low, scale.high):
+    for tick in ticks(scale.low, scale.high, whole=whole):
         y = scale(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(text_at(LEFT - 6, y + 4, number_text(tick), "end"))

@@ -34,7 +34,9 @@ def _curve(epochs: Epochs, value: Callable[[Epoch], float | None], name: str, *,
         Series(member, [(epoch.epoch, y) for epoch in done if (y := value(epoch)) is not None])
         for member, done in epochs.items()
     ]
-    return line_chart(lines, title=f"{name} over the epochs", x_label="epoch", y_label=name, from_zero=from_zero)
+    return line_chart(
+        lines, title=f"{name} over the epochs", x_label="epoch", y_label=name, from_zero=from_zero, x_whole=True
+    )
 
 
 def ladder_of_views(members: Sequence[Member]) -> str:
@@ -46,7 +48,12 @@ def ladder_of_views(members: Sequence[Member]) -> str:
         for first in [member.oof_lwlrap - sum(member.view_gains)]
     ]
     return line_chart(
-        lines, title="lwlrap over the views", x_label="views of each clip", y_label="lwlrap", from_zero=False
+        lines,
+        title="lwlrap over the views",
+        x_label="views of each clip",
+        y_label="lwlrap",
+        from_zero=False,
+        x_whole=True,
     )
 
 
@@ -88,7 +95,11 @@ def picks_by_label(picks: Mapping[int, Sequence[Pick]], labels: Sequence[str]) -
         for label in sorted(labels, key=lambda label: (-means[label], label))
     ]
     return bar_rows(
-        rows, title="picks from the noisy set for each label", x_label="clips, mean of the folds", columns=2
+        rows,
+        title="picks from the noisy set for each label",
+        x_label="clips, mean of the folds",
+        columns=2,
+        whole=True,
     )
 
 

@@ -1,5 +1,6 @@
 """Charts and pages, looked at as text; test_report.py looks at them in a browser."""
 
+import re
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -61,6 +62,20 @@ def test_ticks_are_few_and_inside(low: float, span: float) -> None:
     found = ticks(low, low + span)
     assert 2 <= len(found) <= 7
     assert all(low - 1e-6 * span <= tick <= low + span + 1e-6 * span for tick in found)
+
+
+@given(low=st.integers(0, 1000), span=st.floats(1, 1e6))
+def test_what_is_counted_in_wholes_has_whole_ticks_and_no_more_of_them(low: int, span: float) -> None:
+    found = ticks(low, low + span, whole=True)
+    assert all(tick == round(tick) for tick in found)
+    assert 1 <= len(found) <= 7
+
+
+@pytest.mark.parametrize(("epochs", "named"), [(1, ["0", "1"]), (3, ["0", "1", "2", "3"]), (12, ["0", "2", "4"])])
+def test_no_half_epoch_is_named(epochs: int, named: list[str]) -> None:
+    points = [(number + 1.0, 0.5) for number in range(epochs)]
+    text = line_chart([Series("a", points)], title="t", x_label="epoch", y_label="loss", x_whole=True)
+    assert re.findall(r'text-anchor="middle">([\d.]+)</text>', text)[: len(named)] == named
 
 
 @given(points=st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=1, max_size=400).map(sorted))
