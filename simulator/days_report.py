@@ -10,6 +10,8 @@ from simulator.summary import fault_text
 from train_offline.drawing import Bar, Lane, Mark, lane_chart
 from train_offline.page import banner, link, page, section, table
 
+NOT_GOOD_COLOUR = 5
+"""Of a day that was survived, but not well: clips were lost, or the run failed after its first submission."""
 COLOUR_OF = {Fate.SURVIVED: 2, Fate.LATE: 1, Fate.KILLED: 3, Fate.INVALID: 4}
 
 
@@ -28,7 +30,8 @@ def days_page(days: Sequence[Day], folder: Path) -> str:
     """
     rehearsal = days[0].result.rehearsal
     counts = Counter(day.fate for day in days)
-    text = ", ".join(f"{counts[fate]} {fate}" for fate in Fate)
+    fates = ", ".join(f"{counts[fate]} {fate}" for fate in Fate)
+    text = f"{fates}; {sum(day.lost_clips for day in days)} clips lost"
     return page(
         f"{rehearsal.script.name}: {len(days)} bad days",
         [
@@ -42,7 +45,7 @@ def days_page(days: Sequence[Day], folder: Path) -> str:
 def _chart(days: Sequence[Day]) -> str:
     limit_s = days[0].result.rehearsal.limits.time_s
     lanes = [
-        Lane(f"day {day.number}, {day.fate}", [Bar(0.0, day.result.wall_s, day.fate, COLOUR_OF[day.fate])])
+        Lane(f"day {day.number}, {_outcome(day)}", [Bar(0.0, day.result.wall_s, _outcome(day), _colour(day))])
         for day in days
     ]
     return lane_chart(
@@ -54,6 +57,21 @@ def _chart(days: Sequence[Day]) -> str:
     )
 
 
+def _survived_badly(day: Day) -> bool:
+    return day.fate is Fate.SURVIVED and not day.good
+
+
+def _outcome(day: Day) -> str:
+    """In a word or two."""
+    if not _survived_badly(day):
+        return day.fate
+    return f"{day.lost_clips} clips lost" if day.lost_clips else "failed"
+
+
+def _colour(day: Day) -> int:
+    return NOT_GOOD_COLOUR if _survived_badly(day) else COLOUR_OF[day.fate]
+
+
 def _rows(days: Sequence[Day], folder: Path) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for day in days:
@@ -61,11 +79,11 @@ def _rows(days: Sequence[Day], folder: Path) -> list[tuple[object, ...]]:
         report = os.path.relpath(day.result.rehearsal.out / "report.html", folder)
         wrong = "; ".join(fault_text(day, fault) for fault in day.faults)
         lost = f"; {day.lost_clips} clips lost" if day.lost_clips else ""
-        fate = day.fate if day.good else f"{day.result.verdict.text}{lost}"
+        fate = day.fate if day.result.verdict.good else day.result.verdict.text
         rows.append(
             (
                 link(str(day.number), report),
-                fate,
+                f"{fate}{lost}",
                 f"{day.result.wall_s:.1f}",
                 f"{score.lwlrap:.4f}" if score else "",
                 wrong,

@@ -50,6 +50,11 @@ time.sleep(0.3)
     (day,) = json.loads((tmp_path / "days" / "days.json").read_text(encoding="utf-8"))
     assert day["lost_clips"] == lost - len(day["unusable_clips"]) * bool(lost)
     assert run.exit_code == bool(lost)
+    page = (tmp_path / "days" / "report.html").read_text(encoding="utf-8")
+    assert f"; {day['lost_clips']} clips lost</p>" in page
+    outcome = f"{day['lost_clips']} clips lost" if lost else "survived"
+    assert f">day 1, {outcome}</text>" in page
+    assert "as promised" not in page
 
 
 def test_a_submission_caught_while_it_is_written_in_place_ends_no_days(
