@@ -23,6 +23,17 @@ _SCORES = (
     " label-ranking average precision (lwlrap); further views of a clip are other windows of it. Scores can be"
     " compared within one data set and one set of folds only, and say nothing about sounds of other kinds."
 )
+_FACT_NAMES = {
+    "batch_clips": "clips a batch",
+    "clips": "checksum of the usable clips",
+    "data": "checksum of the curated table",
+    "epochs": "epochs of the first stage",
+    "n_folds": "folds of the data",
+    "noisy_data": "checksum of the noisy table",
+    "settings": "checksum of recipe and size",
+    "withheld_share": "share of the clips withheld",
+}
+"""What the facts of a training are called where people read them; manifest.json has shorter names."""
 
 
 def write_model_card(weights: Path, manifest: Manifest) -> Path:
@@ -94,6 +105,11 @@ def model_card(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
+def fact_name(key: str) -> str:
+    """What an entry of `created_with` is called where people read it."""
+    return _FACT_NAMES.get(key, key.replace("_", " "))
+
+
 def _table(manifest: Manifest) -> Iterator[str]:
     yield "| member | fold | stage | out-of-fold lwlrap | gained by further views | sha256 |"
     yield "| --- | --- | --- | --- | --- | --- |"
@@ -121,4 +137,4 @@ def _input_text(member: Member) -> str:
 
 def _items(values: dict[str, Any]) -> Iterator[str]:
     for key, value in values.items():
-        yield f"- {key}: {value if isinstance(value, str) else json.dumps(value, default=str)}"
+        yield f"- {fact_name(key)}: {value if isinstance(value, str) else json.dumps(value, default=str)}"

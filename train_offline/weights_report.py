@@ -10,6 +10,7 @@ from kernel_src.manifest import Manifest, read_manifest
 from train_offline.bootstrap import lwlrap_interval
 from train_offline.dataset import CURATED, Split, read_split, read_vocabulary
 from train_offline.metric import lwlrap
+from train_offline.model_card import fact_name
 from train_offline.out_of_fold import check_that_they_belong_together, score_weights
 from train_offline.page import banner, folded, page, paragraph, section, table
 from train_offline.recipes import RECIPES, SIZES
@@ -76,7 +77,7 @@ def report_page(findings: Findings) -> str:
         [
             banner(_score_text(out_of_fold), good=True),
             table(("", ""), _summary_rows(findings)),
-            section("Members", table(*_members_table(findings))),
+            section("Members", table(*_members_table(findings)), *_other_stages(findings)),
             section("How the learning went", *_curves(record)),
             section("What more views add", *_ladder(manifest)),
             section("The score of each label", paragraph(_LABELS_NOTE), scores_by_label(out_of_fold)),
@@ -87,6 +88,10 @@ def report_page(findings: Findings) -> str:
     )
 
 
+_CURVES_NOTE = (
+    "The loss is the mean over an epoch, the learning rate that at its end, and the validation lwlrap that of the first"
+    " view of each clip of the fold, which the network does not learn from; out of fold, a member is given all views."
+)
 _LABELS_NOTE = "Out of fold, the best first; behind each bar its lwlrap and how many clips have the label."
 
 
@@ -102,7 +107,7 @@ def _score_text(out_of_fold: OutOfFold) -> str:
 def _summary_rows(findings: Findings) -> list[tuple[str, str]]:
     created_with = {key: value for key, value in findings.manifest.created_with.items() if not isinstance(value, dict)}
     versions = findings.manifest.created_with.get("versions")
-    rows = [(key.replace("_", " "), str(value)) for key, value in created_with.items()]
+    rows = [(fact_name(key), "none" if value is None else str(value)) for key, value in created_with.items()]
     if isinstance(versions, dict):
         rows.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
     rows.append(("labels", str(len(findings.manifest.labels))))
@@ -123,10 +128,21 @@ def _members_table(findings: Findings) -> tuple[Sequence[str], list[Sequence[obj
     return header, rows
 
 
+def _other_stages(findings: Findings) -> list[str]:
+    """What it took to come to where the members began."""
+    members = {member.id for member in findings.manifest.members}
+    stages = [
+        f"{name}, {len(epochs)} epochs in {epochs[-1].seconds_s:,.0f} s"
+        for name, epochs in findings.record.epochs.items()
+        if epochs and name not in members
+    ]
+    return [paragraph(f"Trained as well, and no members: {'; '.join(stages)}.")] if stages else []
+
+
 def _curves(record: TrainingRecord) -> list[str]:
     if not record.epochs:
         return [paragraph("Not known: there are no notes of the training beside these weights.")]
-    return learning_curves(record.epochs)
+    return [paragraph(_CURVES_NOTE), *learning_curves(record.epochs)]
 
 
 def _ladder(manifest: Manifest) -> list[str]:

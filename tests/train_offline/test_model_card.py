@@ -21,6 +21,12 @@ def test_the_card_names_each_network_with_its_score_and_its_checksum(tmp_path: P
     assert "not measured" in model_card(replace(manifest, members=(replace(manifest.members[0], oof_lwlrap=None),)))
 
 
+def test_checksums_are_called_checksums(tmp_path: Path) -> None:
+    manifest = replace(make_weights(tmp_path), created_with={"clips": "4047a21583f8a64c", "epochs": 26, "new_fact": 1})
+    card = model_card(manifest)
+    assert "- checksum of the usable clips: 4047a21583f8a64c\n- epochs of the first stage: 26\n- new fact: 1\n" in card
+
+
 def test_members_of_two_kinds_are_told_apart_and_of_one_kind_are_described_once(tmp_path: Path) -> None:
     manifest = make_weights(tmp_path)
     assert model_card(manifest).count("n_mels 16, n_fft") == 1

@@ -63,6 +63,14 @@ def test_a_members_seconds_are_those_of_its_last_epoch_which_counts_from_the_beg
     assert not re.search(r">\s*6,000\s*<", text)
 
 
+def test_the_epochs_of_stages_that_are_no_members_are_told_too(trained: tuple[Path, Path]) -> None:
+    data, weights = trained
+    text = report(data, weights).read_text(encoding="utf-8")
+    assert re.search(r"and no members: fold0-curated, 4 epochs in \d+ s; fold1-curated, 4 epochs in", text)
+    assert "<td>epochs of the first stage</td><td>4</td>" in text
+    assert "<td>clips</td>" not in text
+
+
 def test_data_that_the_weights_are_not_from_are_refused(
     trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
