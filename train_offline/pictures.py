@@ -67,7 +67,12 @@ def _palette() -> npt.NDArray[np.uint8]:
 
 
 def picture_rows(
-    rows: Sequence[Sequence[Picture]], frontend: FrontendConfig, *, title: str, shared_colours: bool = True
+    rows: Sequence[Sequence[Picture]],
+    frontend: FrontendConfig,
+    *,
+    title: str,
+    headings: Sequence[str] = (),
+    shared_colours: bool = True,
 ) -> str:
     """Pictures side by side in rows, all of the same bands, each with its own time axis below.
 
@@ -75,16 +80,21 @@ def picture_rows(
         rows: the pictures.
         frontend: what they were made with.
         title: what is seen, for those who cannot see it.
+        headings: one for each row, or none.
         shared_colours: whether a colour means the same value in all pictures of a row.
     """
     columns = max(map(len, rows), default=1)
     width = (WIDTH - LEFT - RIGHT - GAP * (columns - 1)) / columns
     captions = [[_lines(picture.caption, width) for picture in row] for row in rows]
     caption_height = 5 + CAPTION_LINE_HEIGHT * max((len(lines) for row in captions for lines in row), default=1)
-    row_height = caption_height + PANEL_HEIGHT + AXIS_HEIGHT
+    heading_height = CAPTION_LINE_HEIGHT if headings else 0
+    row_height = heading_height + caption_height + PANEL_HEIGHT + AXIS_HEIGHT
     parts = []
     for number, row in enumerate(rows):
-        top = number * row_height + caption_height
+        top = number * row_height + heading_height + caption_height
+        if headings:
+            heading = shortened(headings[number], int((WIDTH - LEFT) / LETTER_PX))
+            parts.append(text_at(LEFT, top - caption_height, heading, "start", "label strong"))
         parts.append(_bands(frontend, top))
         for column, picture in enumerate(row):
             x = Scale(0.0, _seconds_s(picture, frontend), *_sides(column, width))
@@ -127,8 +137,7 @@ def _caption(lines: Sequence[str], x: float, top: float) -> str:
     """The last line right above the picture."""
     first = top - 6 - CAPTION_LINE_HEIGHT * (len(lines) - 1)
     return "".join(
-        text_at(x, first + CAPTION_LINE_HEIGHT * number, line, "start", "label strong")
-        for number, line in enumerate(lines)
+        text_at(x, first + CAPTION_LINE_HEIGHT * number, line, "start", "label") for number, line in enumerate(lines)
     )
 
 

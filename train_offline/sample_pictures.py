@@ -67,12 +67,13 @@ def augmented_pictures(clips: Sequence[SampleClip], recipe: Recipe, size: Size) 
         steps.append(("masked", mask(steps[-1][1] - level, settings.masks, settings.mask_share, generator) + level))
     rows = [
         [
-            Picture(table[number].astype(np.float32), f"{', '.join(clip.labels)}: {clip.fname}"),
+            Picture(table[number].astype(np.float32), "the whole clip"),
             *(Picture(images[number, 0].numpy(), caption) for caption, images in steps),
         ]
-        for number, clip in enumerate(clips)
+        for number in range(len(clips))
     ]
-    return picture_rows(rows, frontend, title="spectrograms with their augmentations")
+    headings = [f"{', '.join(clip.labels)}: {clip.fname}" for clip in clips]
+    return picture_rows(rows, frontend, title="spectrograms with their augmentations", headings=headings)
 
 
 def _mixing_text(settings: Augmentation) -> str:

@@ -63,16 +63,20 @@ def test_long_names_of_a_heat_map_stay_inside_of_it() -> None:
 def test_captions_keep_to_their_own_picture_and_say_all_when_pointed_at() -> None:
     config = FrontendConfig(n_mels=64)
     values = np.random.default_rng(0).random((64, 50)).astype(np.float32)
-    captions = ["Accelerating_and_revving_and_vroom, Bark: 0123abcd.wav", *["averaged with the next"] * 5]
-    text = picture_rows([[Picture(values, caption) for caption in captions]], config, title="t")
+    captions = ["Accelerating_and_revving_and_vroom", *["averaged with the next"] * 5]
+    heading = "Accelerating_and_revving_and_vroom, Marimba_and_xylophone: 0123abcd.wav"
+    row = [Picture(values, caption) for caption in captions]
+    text = picture_rows([row, row], config, title="t", headings=[heading, heading])
     root = ET.fromstring(text)
-    panels = sorted(float(image.get("x", "0")) for image in root.iter(f"{SVG}image"))
+    panels = sorted({float(image.get("x", "0")) for image in root.iter(f"{SVG}image")})
     width = panels[1] - panels[0]
-    lines = [line for line in root.iter(f"{SVG}text") if line.get("class") == "label strong"]
+    lines = [line for line in root.iter(f"{SVG}text") if (line.text or "")[:4] in ("Acce", "aver", "with", "next")]
+    assert [line.text for line in lines].count(heading) == 2
+    lines = [line for line in lines if line.text != heading]
     assert all(6.5 * len(line.text or "") < width for line in lines)
     assert {float(line.get("x", "0")) for line in lines} == set(panels)
     assert all(float(line.get("y", "0")) > 10 for line in lines)
-    assert [image[0].text for image in root.iter(f"{SVG}image")] == captions
+    assert [image[0].text for image in root.iter(f"{SVG}image")] == captions * 2
 
 
 def test_a_heat_map_has_a_cell_for_each_pair_that_is_not_nothing() -> None:
