@@ -4,14 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.rehearse import RunResult
-from simulator.report_passes import pass_lanes, passes_parts
+from simulator.report_passes import PASSES, pass_lanes, passes_parts
 from simulator.run_events import Event, named, number_of
 from simulator.summary import summary_rows
 from train_offline.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
 from train_offline.page import banner, folded, page, paragraph, section, table
 
 TIME_LABEL = "seconds since the kernel's start"
-PHASES = ("run_started", "prior_written", "weights_loaded")
+PHASES = {
+    "run_started": (3, "to the run's start"),
+    "prior_written": (4, "to the prior"),
+    "weights_loaded": (5, "to the weights"),
+}
+"""What ends a phase of the start: the phase's colour and its meaning."""
 MARKED = ("spill_began", "spill_ended", "disk_full", "member_failed", "device_failed", "stopped_early", "run_failed")
 MOST_EVENTS = 1000
 
@@ -59,17 +64,22 @@ def _time_line(result: RunResult) -> str:
         x_label=TIME_LABEL,
         x_end=_end_s(result),
         marks=_marks(result),
+        key=_key(result),
     )
+
+
+def _key(result: RunResult) -> dict[int, str]:
+    """The colours of phases and passes that there are."""
+    seen = {event["event"] for event in result.events}
+    key = {colour: text for name, (colour, text) in PHASES.items() if name in seen}
+    return key | {colour: text for name, (colour, text) in PASSES.items() if name in seen}
 
 
 def _phases(result: RunResult) -> list[Bar]:
     """From the process's start to the weights, each phase up to the event that ends it."""
     ends = [(name, named(result.events, name)[0]["t_s"]) for name in PHASES if named(result.events, name)]
     begins = [0.0, *(t_s for _, t_s in ends)]
-    return [
-        Bar(begin, end, f"until {name.replace('_', ' ')}", colour)
-        for colour, (begin, (name, end)) in enumerate(zip(begins, ends, strict=False))
-    ]
+    return [Bar(begin, end, PHASES[name][1], PHASES[name][0]) for begin, (name, end) in zip(begins, ends, strict=False)]
 
 
 def _memory(result: RunResult) -> str:

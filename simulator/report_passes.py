@@ -7,11 +7,13 @@ from train_offline.drawing import Bar, Lane
 from train_offline.page import folded, paragraph, table
 
 MOST_PASSES = 1000
+PASSES = {"pass_done": (2, "pass done"), "pass_unfinished": (1, "pass not finished")}
+"""The events of a pass: its colour and its meaning."""
 
 
 def pass_lanes(events: Sequence[Event]) -> list[Lane]:
     """A lane for each member, for a pass is a member and a view."""
-    passes = [event for event in events if event["event"] in ("pass_done", "pass_unfinished")]
+    passes = [event for event in events if event["event"] in PASSES]
     members = list(dict.fromkeys(str(event.get("member", "passes")) for event in passes))
     return [
         Lane(member, [_pass_bar(event) for event in passes if str(event.get("member", "passes")) == member])
@@ -23,14 +25,14 @@ def _pass_bar(event: Event) -> Bar:
     end = float(event["t_s"])
     done = event["event"] == "pass_done"
     text = f"view {event.get('view', '?')}, {event.get('clips', '?')} clips{'' if done else ', not finished'}"
-    return Bar(max(0.0, end - number_of(event, "seconds_s")), end, text, 2 if done else 1)
+    return Bar(max(0.0, end - number_of(event, "seconds_s")), end, text, PASSES[event["event"]][0])
 
 
 def passes_parts(events: Sequence[Event]) -> list[str]:
     """How many were planned, done and skipped, why there were no more, and each of them."""
     if not events:
         return [paragraph("Not known: the kernel kept no run.jsonl.")]
-    passes = [event for event in events if event["event"] in ("pass_done", "pass_unfinished")]
+    passes = [event for event in events if event["event"] in PASSES]
     rows = [_pass_row(event) for event in passes[:MOST_PASSES]]
     more = f", the first {MOST_PASSES:,} of them" if len(passes) > MOST_PASSES else ""
     head = ("ended at s", "member", "view", "clips", "took s", "why then")

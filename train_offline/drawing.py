@@ -3,7 +3,7 @@
 Every line and bar bears its values as a tooltip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from train_offline.chart_scale import Scale, end_after, number_text, room_for, thinned
@@ -11,6 +11,8 @@ from train_offline.svg_parts import (
     AXIS_HEIGHT,
     COLOURS,
     LEFT,
+    LEGEND_ROW_HEIGHT,
+    LETTER_PX,
     RIGHT,
     TOP,
     WIDTH,
@@ -29,7 +31,6 @@ LANE_HEIGHT = 26
 LANE_NAME_WIDTH = 150
 MARK_ROWS = 3
 MARK_ROW_HEIGHT = 14
-MOST_MARK_TEXTS = 12
 DOTTED_POINTS = 20
 """Lines of at most so many points show each of them, with its values as a tooltip."""
 
@@ -135,7 +136,13 @@ def line_chart(
 
 
 def lane_chart(
-    lanes: Sequence[Lane], *, title: str, x_label: str, x_end: float | None = None, marks: Sequence[Mark] = ()
+    lanes: Sequence[Lane],
+    *,
+    title: str,
+    x_label: str,
+    x_end: float | None = None,
+    marks: Sequence[Mark] = (),
+    key: Mapping[int, str] | None = None,
 ) -> str:
     """Rows of bars over one x axis, as SVG.
 
@@ -144,7 +151,8 @@ def lane_chart(
         title: what is seen, for those who cannot see it.
         x_label: the x axis with its unit.
         x_end: where the x axis ends at least.
-        marks: vertical lines across.
+        marks: vertical lines across; as many of them are named as there is room for.
+        key: what a colour means, where the lanes do not say it.
     """
     ends = [bar.end for lane in lanes for bar in lane.bars] + [mark.x for mark in marks]
     x_scale = Scale(0.0, end_after([*ends, x_end or 0.0]), LANE_NAME_WIDTH, WIDTH - RIGHT)
@@ -154,8 +162,9 @@ def lane_chart(
     parts = [x_axis(x_scale, bottom, x_label)]
     parts += [_lane(lane, top + LANE_HEIGHT * row, x_scale) for row, lane in enumerate(lanes)]
     parts += [_mark(mark, x_scale, bottom) for mark in marks]
-    parts += [_mark_text(mark, x_scale, number % MARK_ROWS) for number, mark in enumerate(marks[:MOST_MARK_TEXTS])]
-    return svg(title, bottom + AXIS_HEIGHT, parts)
+    parts += _mark_texts(marks, x_scale)
+    parts.append(_key(key, bottom + AXIS_HEIGHT))
+    return svg(title, bottom + AXIS_HEIGHT + (LEGEND_ROW_HEIGHT if key else 0), parts)
 
 
 def _line(series: Series, number: int, x_scale: Scale, y_scale: Scale) -> str:
@@ -188,10 +197,36 @@ def _mark(mark: Mark, scale: Scale, bottom: float) -> str:
     return f'<line class="mark" x1="{x}" x2="{x}" y1="{TOP - 8}" y2="{bottom}">{tip}</line>{flag}'
 
 
-def _mark_text(mark: Mark, scale: Scale, row: int) -> str:
-    x, y = scale(mark.x), TOP + 2 + MARK_ROW_HEIGHT * row
-    left = x < (scale.begin_px + scale.end_px) / 2
-    return text_at(x + 14 if left else x - 4, y, mark.text, "start" if left else "end")
+def _mark_texts(marks: Sequence[Mark], scale: Scale) -> list[str]:
+    """Each below its flag, in the first row where it lies on no other; those without room are shown by pointing."""
+    rows: list[list[tuple[float, float]]] = [[] for _ in range(MARK_ROWS)]
+    parts = []
+    for mark in marks:
+        x, width = scale(mark.x), LETTER_PX * len(mark.text)
+        sides = [(x + 4, x + 4 + width, "start"), (x - 4 - width, x - 4, "end")]
+        free = [
+            (row, taken, side)
+            for side in sides
+            if side[0] >= 0 and side[1] <= WIDTH
+            for row, taken in enumerate(rows)
+            if all(side[1] <= begin or end <= side[0] for begin, end in taken)
+        ]
+        if free:
+            row, taken, (begin, end, anchor) = free[0]
+            taken.append((begin, end))
+            place = begin if anchor == "start" else end
+            parts.append(text_at(place, TOP + 11 + MARK_ROW_HEIGHT * row, mark.text, anchor))
+    return parts
+
+
+def _key(key: Mapping[int, str] | None, y: float) -> str:
+    """Patches of colour in a row, each with its meaning behind it."""
+    parts, x = [], float(LANE_NAME_WIDTH)
+    for colour, text in (key or {}).items():
+        parts.append(f'<rect class="fill{colour % COLOURS}" x="{x}" y="{y + 4}" width="10" height="10"/>')
+        parts.append(text_at(x + 15, y + 13, text, "start"))
+        x += LETTER_PX * len(text) + 35
+    return "".join(parts)
 
 
 def _lane(lane: Lane, y: float, scale: Scale) -> str:

@@ -75,5 +75,7 @@ def test_the_report_names_no_address_and_trusts_no_text(report: Path) -> None:
     assert "<td>passes</td><td>as time allows</td><td>3</td><td>1</td>" in text
     assert "<td>looks at a clip</td><td>25</td><td>18</td><td></td><td>7</td>" in text
     assert "Ended: the time is up." in text
+    for meaning in ("to the weights", "pass done", "pass not finished"):
+        assert f">{meaning}</text>" in text
     for words in ("something new", "spill began", "view 0, 6 clips", "valid submission after", "4 of 6", "most gain"):
         assert words in text

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.report import PHASES
+from simulator.report_passes import PASSES
 from train_offline.chart_scale import number_text, thinned, ticks
 from train_offline.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
 from train_offline.page import page, table
@@ -51,6 +53,36 @@ def test_each_bar_tells_what_it_was_and_when() -> None:
     (bar,) = root.iter(f"{SVG}rect")
     assert bar[0].text == "view 0: 1 to 3"
     assert float(bar.get("width", "0")) == pytest.approx(0.2 * (900 - 150 - 20), abs=0.1)
+
+
+@given(marks=st.lists(st.tuples(st.floats(0, 10), st.text("abc ", min_size=1, max_size=50)), max_size=20))
+def test_no_two_names_of_marks_lie_on_each_other(marks: list[tuple[float, str]]) -> None:
+    text = lane_chart([], title="t", x_label="", x_end=10, marks=[Mark(x, f"x{name}x") for x, name in marks])
+    seen: list[tuple[float, float, float]] = []
+    for x, y, anchor, name in re.findall(r'x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)">(x[^<]*x)</text>', text):
+        width = 6.5 * len(name)
+        begin = float(x) - (width if anchor == "end" else 0)
+        assert 0 <= begin <= begin + width <= 900
+        assert all(float(y) != other_y or begin + width <= b or e <= begin for other_y, b, e in seen)
+        seen.append((float(y), begin, begin + width))
+    assert bool(seen) == bool(marks)
+
+
+def test_a_chart_of_lanes_says_what_its_colours_mean() -> None:
+    text = lane_chart([Lane("a", [Bar(0, 1, "b", 2)])], title="t", x_label="s", key={2: "pass done"})
+    assert '<rect class="fill2"' in text
+    assert ">pass done</text>" in text
+
+
+def test_all_colours_of_a_rehearsal_are_explained_inside_of_its_picture() -> None:
+    key = dict([*PHASES.values(), *PASSES.values()])
+    text = lane_chart([Lane("a", [Bar(0, 1, "b", 2)])], title="t", x_label="s", key=key)
+    ends = [
+        float(x) + 6.5 * len(name)
+        for x, name in re.findall(r'x="([\d.]+)" y="[\d.]+" text-anchor="start">([^<]+)</text>', text)
+    ]
+    assert len(ends) == 5
+    assert max(ends) < 900
 
 
 def test_an_empty_chart_is_a_chart() -> None:
