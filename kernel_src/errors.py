@@ -24,3 +24,7 @@ class ClipError(KernelError):
 
 class NotReadyError(Exception):
     """A spectrogram is still being made; try again later."""
+
+
+class StuckError(NotReadyError):
+    """It has been in work for so long that its decoder has most likely hung."""

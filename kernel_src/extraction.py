@@ -13,7 +13,7 @@ import torch
 
 from kernel_src.clips import ClipList
 from kernel_src.device_transform import DeviceTransform
-from kernel_src.errors import ClipError, NotReadyError
+from kernel_src.errors import ClipError, NotReadyError, StuckError
 from kernel_src.events import EventLog
 from kernel_src.extractors import Extractor, ExtractorClosedError, ThreadExtractor
 from kernel_src.frontend import FrontendConfig
@@ -29,6 +29,9 @@ LOOK_AHEAD_CLIPS = 32
 
 STUCK_S = 3.0
 """A clip that has been in work for longer has most likely hung its thread; another one takes its place."""
+
+STUCK_LOOK_S = 0.5
+"""How often whoever waits for a clip looks whether it is."""
 
 MOST_SPARE_THREADS = 16
 
@@ -95,6 +98,7 @@ class SpectrogramSource:
 
         Raises:
             NotReadyError: it is not there in time. A decoder may hang for ever, and must not take the run with it.
+            StuckError: it has been in work for more than `STUCK_S`; it may come for all that.
         """
         job = Job(clip, config)
         self._schedule.note_position(job)
@@ -120,9 +124,11 @@ class SpectrogramSource:
         while True:
             left_s = until_s - time.monotonic()
             try:
-                return future.result(max(0.0, min(STUCK_S, left_s)))
+                return future.result(max(0.0, min(STUCK_LOOK_S, left_s)))
             except FutureTimeoutError as error:
                 self._replace_stuck_threads()
+                if job in self._stuck:
+                    raise StuckError(self._key(job)) from error
                 if left_s <= 0:
                     raise NotReadyError(self._key(job)) from error
 

@@ -11,7 +11,7 @@ import torch
 
 from kernel_src.budget import CostEstimate, TimeBudget
 from kernel_src.crew import Crew
-from kernel_src.errors import NotReadyError
+from kernel_src.errors import NotReadyError, StuckError
 from kernel_src.single_flight import SingleFlight
 from kernel_src.views import Window, cut, stretch, windows
 from kernel_src.weights import LoadedMember
@@ -210,6 +210,8 @@ class PassRunner:
         for clip in batch:
             try:
                 ready[clip] = self._fetch(clip, member, max(0.0, patient_until_s - self._budget.elapsed_s()))
+            except StuckError:  # that clip alone: another thread goes on with the next ones
+                late.append(clip)
             except NotReadyError:
                 late.append(clip)
                 self._has_late = True

@@ -13,10 +13,10 @@ import pytest
 import soundfile
 import torch
 
-from kernel_src import extractors, torch_frontend
+from kernel_src import extraction, extractors, torch_frontend
 from kernel_src.audio import read_waveform
 from kernel_src.clips import ClipList
-from kernel_src.errors import NotReadyError
+from kernel_src.errors import NotReadyError, StuckError
 from kernel_src.events import EventLog
 from kernel_src.extraction import LOOK_AHEAD_CLIPS, SpectrogramSource
 from kernel_src.extractors import Extractor, ThreadExtractor, started_extractors
@@ -152,6 +152,31 @@ def test_a_decoder_that_hangs_holds_up_only_its_own_clip(tmp_path: Path, monkeyp
         assert opened.get(1) is not None
         assert opened.source.is_ready(1, SMALL_FRONTEND)
         release.set()
+        assert opened.get(0) is not None
+
+
+def test_a_clip_that_is_stuck_in_its_decoder_is_not_waited_for_to_the_end_of_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "STUCK_S", 0.1)
+    monkeypatch.setattr(extraction, "STUCK_LOOK_S", 0.02)
+    release = threading.Event()
+
+    def read(path: Path, *rest: float) -> np.ndarray:
+        release.wait(30)
+        return read_waveform(path, *rest)
+
+    monkeypatch.setattr(extractors, "read_waveform", read)
+    names = write_clips(tmp_path, 1)
+    with bench(tmp_path, names) as opened:
+        began_s = time.monotonic()
+        with pytest.raises(StuckError):
+            opened.get(0, patience_s=20.0)
+        assert time.monotonic() - began_s < 10
+        release.set()
+        deadline_s = time.monotonic() + 20
+        while not opened.source.is_ready(0, SMALL_FRONTEND) and time.monotonic() < deadline_s:
+            time.sleep(0.01)
         assert opened.get(0) is not None
 
 

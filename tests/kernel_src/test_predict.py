@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kernel_src.budget import TimeBudget
 from kernel_src.crew import Crew
-from kernel_src.errors import NotReadyError
+from kernel_src.errors import NotReadyError, StuckError
 from kernel_src.events import EventLog
 from kernel_src.predict import BatchResult, Fetch, PassRunner, cut_into_batches, look, look_through
 from kernel_src.views import Window
@@ -152,6 +152,23 @@ def test_late_clips_are_named_and_a_batch_waits_for_them_no_longer_than_its_pati
     assert [clip for result in results for clip in result.clips] == [0, 2, 4, 5]
     assert [clip for result in results for clip in result.late] == [1, 3]
     assert clock.now_s == 1.0
+
+
+def test_a_clip_that_is_stuck_costs_the_others_no_patience(member: LoadedMember) -> None:
+    clock = Clock()
+    patience: dict[int, float] = {}
+
+    def fetch(clip: int, _: LoadedMember, patience_s: float) -> np.ndarray:
+        patience[clip] = patience_s
+        if clip == 1:
+            clock.now_s += 0.5
+            raise StuckError(str(clip))
+        return clip_spectrogram(clip)
+
+    results = run(make_runner(fetch, clock), member, range(12))
+    assert [clip for result in results for clip in result.late] == [1]
+    assert len([clip for result in results for clip in result.clips]) == 11
+    assert patience[11] == 1.0
 
 
 def test_a_batch_is_cut_to_what_the_time_that_is_left_allows(member: LoadedMember) -> None:
