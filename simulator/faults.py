@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from kernel_src.errors import KernelError
 from kernel_src.limits import parse_bytes, parse_duration_s
+from simulator.amounts import seconds_text
 
 
 class FaultKind(StrEnum):
@@ -137,5 +138,5 @@ def _between(value: float, above: float, at_most: float) -> float:
 
 
 def _amount_text(amount: float, unit: str) -> str:
-    texts = {"factor": f"{amount:.2f}", "seconds": f"{amount:.3g} s", "bytes": f"{amount / 1e6:,.1f} MB"}
+    texts = {"factor": f"{amount:.2f}", "seconds": seconds_text(amount), "bytes": f"{amount / 1e6:,.1f} MB"}
     return texts.get(unit, f"{amount:.0f}")

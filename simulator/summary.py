@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from simulator.amounts import gigabytes_text, seconds_text
 from simulator.bad_days import DAYS_NAME, Day, Fate, untagged_clips
 from simulator.faults import Fault
 from simulator.rehearse import RunResult
@@ -29,9 +30,9 @@ def summary_rows(result: RunResult) -> list[tuple[str, str]]:
     return [
         ("verdict", result.verdict.text),
         ("lwlrap", _score_text(result)),
-        ("time", f"{result.wall_s:,.1f} s of {limits.time_s:,.0f} s"),
-        ("memory", f"{result.peak_memory_bytes / 1e9:.2f} GB of {limits.memory_bytes / 1e9:.3g} GB at its peak"),
-        ("disk", f"{result.peak_disk_bytes / 1e9:.3f} GB of {limits.disk_bytes / 1e9:.3g} GB at its peak"),
+        ("time", f"{result.wall_s:,.1f} s of {seconds_text(limits.time_s)}"),
+        ("memory", f"{result.peak_memory_bytes / 1e9:.2f} GB of {gigabytes_text(limits.memory_bytes)} at its peak"),
+        ("disk", f"{result.peak_disk_bytes / 1e9:.3f} GB of {gigabytes_text(limits.disk_bytes)} at its peak"),
         ("passes", f"{passes_done(result)}" if result.events else "not known: the kernel kept no run.jsonl"),
         ("first", _first_text(result)),
         *(("untagged", text) for text in _untagged_texts(result)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kernel_src.limits import KernelLimits
+from simulator.amounts import gigabytes_text, seconds_text
 from simulator.kernel_process import Ending
 from simulator.watch import Crossed
 
@@ -71,7 +72,7 @@ def judge(limits: KernelLimits, observed: Observed) -> Verdict:
     """The verdict on a run; of several faults the one that ended it counts."""
     return (
         _judge_crossing(limits, observed)
-        or _judge_ending(observed)
+        or _judge_ending(limits, observed)
         or _judge_traces(observed)
         or _judge_submission(observed.submission_faults)
         or _judge_course(observed)
@@ -83,20 +84,23 @@ def _judge_crossing(limits: KernelLimits, observed: Observed) -> Verdict | None:
         case None:
             return None
         case Crossed.MEMORY:
-            return Verdict(Kind.OUT_OF_MEMORY, f"killed for memory: more than {limits.memory_bytes / 1e9:.3g} GB")
+            return Verdict(Kind.OUT_OF_MEMORY, f"killed for memory: more than {gigabytes_text(limits.memory_bytes)}")
         case Crossed.DISK:
-            return Verdict(Kind.OUT_OF_DISK, f"stopped for disk: more than {limits.disk_bytes / 1e9:.3g} GB")
+            return Verdict(Kind.OUT_OF_DISK, f"stopped for disk: more than {gigabytes_text(limits.disk_bytes)}")
         case Crossed.TIME:
-            return Verdict(Kind.LATE, f"late: still running after {limits.time_s:,.3g} s")
+            return Verdict(Kind.LATE, f"late: still running after {seconds_text(limits.time_s)}")
         case Crossed.SIGTERM:
             return Verdict(Kind.IGNORED_SIGTERM, "killed: it did not leave after SIGTERM")
         case Crossed.NETWORK:
             return Verdict(Kind.USED_NETWORK, f"stopped: it connected to {', '.join(sorted(observed.addresses))}")
 
 
-def _judge_ending(observed: Observed) -> Verdict | None:
+def _judge_ending(limits: KernelLimits, observed: Observed) -> Verdict | None:
     if observed.ending is None:
         return Verdict(Kind.CRASHED, "crashed: killed with all that surrounded it")
+    if observed.ending.wall_s > limits.time_s:  # by itself, while the watch was held up, such as by Ctrl-Z
+        took, allowed = seconds_text(observed.ending.wall_s), seconds_text(limits.time_s)
+        return Verdict(Kind.LATE, f"late: it ended after {took} of {allowed}")
     if observed.ending.returncode == 0:
         return None
     how = _how(observed.ending.returncode)

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,41 @@ def wait_until_nothing_is_left(folder: Path) -> None:
     while left := leftovers(folder):
         assert time.monotonic() < deadline_s, left
         time.sleep(0.05)
+
+
+def test_a_kernel_that_ran_on_while_the_simulator_stood_still_is_late_all_the_same(data: Path, tmp_path: Path) -> None:
+    with started("write_valid()\nprint('the kernel is up')\ntime.sleep(2)", data, tmp_path, "--time", "1s") as process:
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(3)
+        process.send_signal(signal.SIGCONT)
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert "verdict   late: it ended after 2" in output
+
+
+def test_a_run_begun_with_nohup_outlives_its_terminal(data: Path, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does, and a child inherits
+    try:
+        with started("print('the kernel is up')\ntime.sleep(0.5)\nwrite_valid()", data, tmp_path) as process:
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=PATIENCE_S)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.returncode == 0
+
+
+@contextmanager
+def started(body: str, data: Path, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run of simulate.py whose kernel has just said that it is up."""
+    script = folder / "kernel.py"
+    script.write_text(PROLOGUE + body, encoding="utf-8")
+    command = [sys.executable, str(REPOSITORY / "simulate.py"), "--script", str(script), "--data", str(data)]
+    with subprocess.Popen(
+        [*command, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "the kernel is up\n"
+        yield process
 
 
 def test_a_second_run_takes_the_place_of_the_first(simulate: Simulate, data: Path) -> None:

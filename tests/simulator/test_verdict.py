@@ -1,5 +1,7 @@
 """One line says whether a kernel kept its promises."""
 
+from dataclasses import replace
+
 import pytest
 
 from kernel_src.limits import KernelLimits
@@ -26,6 +28,8 @@ CRASH = Ending(returncode=1, wall_s=1.0, cpu_s=1.0)
         (Observed(ending=Ending(0, 1.0, 1.0, ("sleep",)), submission_faults=[]), Kind.LEFT_PROCESSES),
         (Observed(crossed=Crossed.MEMORY, ending=WELL, submission_faults=[]), Kind.OUT_OF_MEMORY),
         (Observed(crossed=Crossed.TIME, submission_faults=[]), Kind.LATE),
+        (Observed(ending=Ending(0, 3600.5, 1.0), submission_faults=[]), Kind.LATE),
+        (Observed(ending=Ending(1, 3600.5, 1.0), submission_faults=[], disk_was_full=True), Kind.LATE),
         (Observed(crossed=Crossed.DISK, submission_faults=[]), Kind.OUT_OF_DISK),
         (Observed(crossed=Crossed.NETWORK, addresses=frozenset({"192.0.2.1 port 80"})), Kind.USED_NETWORK),
         (Observed(crossed=Crossed.SIGTERM, submission_faults=[]), Kind.IGNORED_SIGTERM),
@@ -42,6 +46,14 @@ def test_the_first_thing_that_went_wrong_is_the_verdict(observed: Observed, kind
     assert verdict.good == (kind is Kind.KEPT)
     assert verdict.scored == (kind in {Kind.KEPT, Kind.FAILED})
     assert "\n" not in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("time_s", "words"), [(3600, "3,600 s"), (5400, "5,400 s"), (1.5, "1.5 s"), (3600 / 7, "514 s"), (0.25, "0.25 s")]
+)
+def test_a_time_limit_is_told_as_people_read_it(time_s: float, words: str) -> None:
+    late = judge(replace(LIMITS, time_s=time_s), Observed(crossed=Crossed.TIME))
+    assert late.text == f"late: still running after {words}"
 
 
 @pytest.mark.parametrize(
