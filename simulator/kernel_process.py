@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from kernel_src.errors import KernelError
 from simulator.process_tree import command_line, process_tree, send_signal
@@ -171,10 +171,10 @@ class KernelProcess:
 
     def _listen(self, log: Path, live: bool) -> None:
         assert self._process.stdout is not None
-        with log.open("wb") as file:
+        with log.open("wb", buffering=0) as file:
+            kept = True
             while chunk := os.read(self._process.stdout.fileno(), CHUNK_BYTES):
-                file.write(chunk)
-                file.flush()
+                kept = kept and _write(file, chunk)
                 live = live and _show(chunk)
 
     def __enter__(self) -> Self:
@@ -194,6 +194,15 @@ def last_line(log: Path) -> str:
     """The last line of a log that is not empty."""
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _write(file: BinaryIO, chunk: bytes) -> bool:
+    """Writes output of the kernel; whether there is still room. The kernel must not be held up by a full disk."""
+    try:
+        file.write(chunk)
+    except OSError:
+        return False
+    return True
 
 
 def _show(chunk: bytes) -> bool:

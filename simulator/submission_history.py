@@ -1,6 +1,7 @@
 """The submissions of a run as they were written, so that the score over time can be drawn."""
 
 import shutil
+import stat
 from pathlib import Path
 
 MOST_KEPT = 48
@@ -23,21 +24,19 @@ class SubmissionHistory:
 
     def look(self, t_s: float) -> None:
         """Copies the submission where it has changed since the last look."""
+        copy = self._folder / f"{t_s:013.6f}.csv"  # two looks may follow close upon each other
         try:
             status = self._submission.stat()
             state = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if state == self._seen:
+            if state == self._seen or not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for a writer
                 return
-            with self._submission.open("rb") as file, self._name(t_s).open("wb") as copy:
-                shutil.copyfileobj(file, copy)
-        except FileNotFoundError:
+            shutil.copyfile(self._submission, copy)
+        except OSError:  # gone again, closed to us, or no room for a copy: none of it is the kernel's end
+            copy.unlink(missing_ok=True)
             return
         self._seen = state
-        self.kept.append((t_s, self._name(t_s)))
+        self.kept.append((t_s, copy))
         self._thin_out()
-
-    def _name(self, t_s: float) -> Path:
-        return self._folder / f"{t_s:09.2f}.csv"
 
     def _thin_out(self) -> None:
         if len(self.kept) <= MOST_KEPT:

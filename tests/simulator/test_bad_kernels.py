@@ -104,6 +104,8 @@ ENDINGS = {
     "writes a NaN": (WRITES_NAN, "invalid submission"),
     "reorders the columns": (REORDERS_COLUMNS, "invalid submission"),
     "writes a torn submission": (WRITES_A_TORN_ONE, "invalid submission"),
+    "makes a folder of its submission": ("os.mkdir('submission.csv')\ntime.sleep(0.3)", "invalid submission"),
+    "makes a pipe of its submission": ("os.mkfifo('submission.csv')\ntime.sleep(0.3)", "no submission"),
 }
 
 

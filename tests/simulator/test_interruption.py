@@ -53,6 +53,16 @@ def test_a_kernel_that_ran_on_while_the_simulator_stood_still_is_late_all_the_sa
     assert "verdict   late: it ended after 2" in output
 
 
+def test_a_log_for_which_there_is_no_room_does_not_hold_the_kernel_up(data: Path, tmp_path: Path) -> None:
+    limited = f"ulimit -f 40; exec {sys.executable} {REPOSITORY / 'simulate.py'} --soft --time 20s"
+    script = tmp_path / "talks.py"
+    script.write_text(PROLOGUE + "for _ in range(9000):\n    print('x' * 100)\nwrite_valid()\n", encoding="utf-8")
+    command = ["bash", "-c", f"{limited} --script {script} --data {data}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 0 < (tmp_path / "build" / "run" / "kernel.log").stat().st_size < 100_000
+
+
 def test_a_run_begun_with_nohup_outlives_its_terminal(data: Path, tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does, and a child inherits
     try:

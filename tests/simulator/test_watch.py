@@ -91,6 +91,31 @@ def test_a_reading_takes_no_more_than_its_share_of_the_time(cost_s: float) -> No
     assert spent_s <= (SHARE_OF_TIME + 0.001) * clock.now_s
 
 
+def test_two_submissions_close_upon_each_other_are_both_kept(tmp_path: Path) -> None:
+    history = SubmissionHistory(tmp_path / "submission.csv", tmp_path / "kept")
+    for t_s, text in ((5.001, "the prior"), (5.004, "the first pass, at its end")):
+        (tmp_path / "submission.csv").write_text(text, encoding="utf-8")
+        history.look(t_s)
+    assert [path.read_text(encoding="utf-8") for _, path in history.kept] == ["the prior", "the first pass, at its end"]
+
+
+def test_a_submission_for_whose_copy_there_is_no_room_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: Path, copy: Path) -> None:
+        copy.write_text("half of", encoding="utf-8")
+        raise OSError(28, "No space left on device")
+
+    history = SubmissionHistory(tmp_path / "submission.csv", tmp_path / "kept")
+    (tmp_path / "submission.csv").write_text("half of it", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", no_room)
+        history.look(1.0)
+    assert (history.kept, list((tmp_path / "kept").iterdir())) == ([], [])
+    history.look(2.0)
+    assert [t_s for t_s, _ in history.kept] == [2.0]
+
+
 def test_each_new_submission_is_kept_and_the_first_and_last_for_ever(tmp_path: Path) -> None:
     history = SubmissionHistory(tmp_path / "submission.csv", tmp_path / "kept")
     for number in range(4 * MOST_KEPT):
