@@ -10,7 +10,7 @@ from simulator.faults import Fault, FaultKind, has
 from simulator.means import can_fill_disks, gpu_devices, group_abilities
 from simulator.rehearse import RunResult, rehearse
 from simulator.run_events import named
-from simulator.run_folder import empty_run_folder
+from simulator.run_folder import emptied_run_folder
 from simulator.settings import Rehearsal
 from simulator.staging import clips_bytes
 from simulator.submission_check import read_table
@@ -82,7 +82,7 @@ FATES = {
 }
 
 
-def live_through(rehearsal: Rehearsal, days: int, tell: Callable[[Day, Sequence[Day]], None]) -> list[Day]:
+def live_through(rehearsal: Rehearsal, days: int, tell: Callable[[Day, Sequence[Day]], None]) -> tuple[Day, list[Day]]:
     """Runs the kernel on a good day, then on so many bad ones; the same seed draws the same faults.
 
     A kernel may end long before its limit, so the faults' moments are shares of the time that the good day took.
@@ -93,17 +93,17 @@ def live_through(rehearsal: Rehearsal, days: int, tell: Callable[[Day, Sequence[
         tell: is called after each day, the good one too, with that day and the bad days so far.
 
     Returns:
-        The bad days.
+        The good day, and the bad ones.
     """
-    out = empty_run_folder(rehearsal.out, DAYS_NAME)
-    good = Day(0, (), rehearse(replace(rehearsal, out=out / "good-day", faults=(), live=False)))
-    lived: list[Day] = []
-    tell(good, lived)
-    lasts = min(1.0, good.result.wall_s / rehearsal.limits.time_s)
-    for number in range(1, days + 1):
-        lived.append(_live_one_day(rehearsal, out, number, lasts))
-        tell(lived[-1], lived)
-    return lived
+    with emptied_run_folder(rehearsal.out, DAYS_NAME) as out:
+        good = Day(0, (), rehearse(replace(rehearsal, out=out / "good-day", faults=(), live=False)))
+        lived: list[Day] = []
+        tell(good, lived)
+        lasts = min(1.0, good.result.wall_s / rehearsal.limits.time_s)
+        for number in range(1, days + 1):
+            lived.append(_live_one_day(rehearsal, out, number, lasts))
+            tell(lived[-1], lived)
+        return good, lived
 
 
 def _live_one_day(rehearsal: Rehearsal, out: Path, number: int, lasts: float) -> Day:

@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # nobody reads the summary; it is in summary.json too
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"simulate: {where}{error.strerror or error}; make sure that it can be read and written", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("simulate: interrupted; everything that was set up is gone again", file=sys.stderr)
         return 128 + signal.SIGINT
@@ -63,6 +67,8 @@ def _leaving_in_order() -> Iterator[None]:
 
 def _play(options: argparse.Namespace) -> int:
     rehearsal = rehearsal_from(options)
+    if options.report is not None:
+        _make_room_for(options.report)
     if options.scale is not None:
         scale = parse_scale(options.scale)
         print(f"measuring what the kernel needs for a few clips, for --scale {options.scale}", flush=True)
@@ -73,6 +79,13 @@ def _play(options: argparse.Namespace) -> int:
     if options.mode in ("commit", "both"):
         runs.insert(0, commit_run(rehearsal, options, beside=options.mode == "both"))
     return max(_play_run(run, options.report if run.rerun else None) for run in runs)
+
+
+def _make_room_for(report: Path) -> None:
+    """Refuses a page that could not be written, before a run of an hour instead of after it."""
+    report.parent.mkdir(parents=True, exist_ok=True)
+    if report.is_dir():
+        raise KernelError(f"--report {report} is a folder; give the page a name in it")
 
 
 def _play_run(rehearsal: Rehearsal, report_path: Path | None) -> int:
@@ -90,10 +103,10 @@ def _play_bad_days(rehearsal: Rehearsal, options: argparse.Namespace) -> int:
         write_days_summary(lived, rehearsal.out)  # after each day, for many of them take an hour
         print(day_line(day), flush=True)
 
-    days = live_through(rehearsal, options.bad_days, tell)
+    good_day, days = live_through(rehearsal, options.bad_days, tell)
     report = write_days_report(days, options.report or rehearsal.out / REPORT.name)
-    print("\n".join(days_lines(days, rehearsal.out, report)))
-    return 0 if all(day.good for day in days) else 1
+    print("\n".join(days_lines(good_day, days, rehearsal.out, report)))
+    return 0 if all(day.good for day in (good_day, *days)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

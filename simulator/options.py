@@ -24,6 +24,8 @@ def rehearsal_from(options: argparse.Namespace) -> Rehearsal:
         KernelError: an option cannot be read, or something that it names is missing.
     """
     _check_numbers(options)
+    if options.bad_days and options.mode != "rerun":
+        raise KernelError(f"--bad-days plays hidden re-runs only; leave out --{options.mode}")
     if not options.script.is_file():
         raise KernelError(f"there is no script {options.script}; make it with `python bundle.py`")
     project = read_project(options.script)

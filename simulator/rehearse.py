@@ -12,7 +12,7 @@ from simulator.kernel_process import Ending
 from simulator.machine import Machine
 from simulator.means import Enforcement
 from simulator.run_events import Event, failure_of, read_events
-from simulator.run_folder import empty_run_folder, keep_working_folder
+from simulator.run_folder import emptied_run_folder, keep_working_folder
 from simulator.scoring import Score, score_submission
 from simulator.settings import Rehearsal
 from simulator.staging import StagedInputs, stage_inputs
@@ -82,19 +82,19 @@ def rehearse(rehearsal: Rehearsal) -> RunResult:
         KernelError: the inputs or the folder for the results cannot be used, or a limit or fault that was asked for
             is not possible here.
     """
-    out = empty_run_folder(rehearsal.out, LOG_NAME)
-    hidden = out / ".kernel"
-    hidden.mkdir()
-    try:
-        staged = stage_inputs(rehearsal, hidden / "staged")
-        if staged.sample_submission:
-            shutil.copyfile(staged.sample_submission, out / "sample_submission.csv")
-        with Machine(rehearsal, staged, hidden) as machine:
-            run = _run(rehearsal, machine)
-            keep_working_folder(machine.area.working, out / "working")
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-    return _result(rehearsal, staged, run)
+    with emptied_run_folder(rehearsal.out, LOG_NAME) as out:
+        hidden = out / ".kernel"
+        hidden.mkdir()
+        try:
+            staged = stage_inputs(rehearsal, hidden / "staged")
+            if staged.sample_submission:
+                shutil.copyfile(staged.sample_submission, out / "sample_submission.csv")
+            with Machine(rehearsal, staged, hidden) as machine:
+                run = _run(rehearsal, machine)
+                keep_working_folder(machine.area.working, out / "working")
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+        return _result(rehearsal, staged, run)
 
 
 def _run(rehearsal: Rehearsal, machine: Machine) -> _Run:

@@ -107,11 +107,15 @@ def _score_text(result: RunResult) -> str:
 
 def day_line(day: Day) -> str:
     """One day."""
-    name = f"day {day.number:2} " if day.number else "good day"
+    name = f"{_day_name(day):8}"
     wrong = "; ".join(fault_text(day, fault) for fault in day.faults)
     lost = f"{day.lost_clips} clips lost; " if day.lost_clips else ""
     score = f"{day.result.score.lwlrap:.3f}" if day.result.score else "     "
     return f"{name} {day.fate:9} {day.result.wall_s:7.1f} s  lwlrap {score}  {lost}{wrong}".rstrip()
+
+
+def _day_name(day: Day) -> str:
+    return f"day {day.number:2}" if day.number else "good day"
 
 
 def fault_text(day: Day, fault: Fault) -> str:
@@ -119,13 +123,13 @@ def fault_text(day: Day, fault: Fault) -> str:
     return f"{fault.text} (the kernel ended before)" if fault in day.missed else fault.text
 
 
-def days_lines(days: Sequence[Day], out: Path, report: Path) -> list[str]:
+def days_lines(good_day: Day, days: Sequence[Day], out: Path, report: Path) -> list[str]:
     """The end of the command's output after many bad days."""
     counts = Counter(day.fate for day in days)
     fates = ", ".join(f"{counts[fate]} {fate}" for fate in Fate)
     return [
         f"{len(days)} bad days: {fates}; {sum(day.lost_clips for day in days)} clips lost",
-        *(f"day {day.number}: {day.result.verdict.text}" for day in days if not day.result.verdict.good),
+        *(f"{_day_name(day)}: {day.result.verdict.text}" for day in (good_day, *days) if not day.result.verdict.good),
         f"files     {out}: days.json, and a folder for each day",
         f"report    {report}",
     ]

@@ -73,6 +73,17 @@ write_valid()
     assert kept["invalid_at_s"]
 
 
+def test_a_good_day_that_goes_wrong_counts_too(simulate: Simulate, data: Path, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    body = f"write_valid()\nfirst = not os.path.exists({str(seen / 'again')!r})"
+    body += f"\nopen({str(seen / 'again')!r}, 'w').close()\nsys.exit(int(first))"
+    run = simulate(body, "--data", str(data), *DAYS, "--soft", "--seed", "1", "--bad-days", "1")
+    assert run.exit_code == 1
+    assert "1 bad days: 1 survived" in run.stdout
+    assert "good day: crashed: exit code 1" in run.stdout
+
+
 def test_the_same_seed_draws_the_same_days(simulate: Simulate, data: Path, tmp_path: Path) -> None:
     drawn = []
     for seed in ("1", "1", "2"):

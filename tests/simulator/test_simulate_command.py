@@ -51,6 +51,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["--speed", "0"], "--speed 0: expected a share"),
         (["--clips", "-1"], "--clips -1: expected 0 or more"),
         (["--cpus", "0"], "--cpus 0: expected 1 or more"),
+        (["--bad-days", "2", "--both"], "--bad-days plays hidden re-runs only; leave out --both"),
         (["--scale", "1/0"], "--scale 1/0: expected a share"),
         (["--input", "folder"], "expected SLUG=FOLDER"),
         (["--input", "a=nowhere"], "there is no folder nowhere"),
