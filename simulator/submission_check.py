@@ -34,7 +34,7 @@ def read_table(path: Path) -> Table:
         KernelError: the file is missing, empty or no csv text.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # tables that went through Excel begin with a mark
             lines = [tuple(row) for row in csv.reader(file) if row]
     except FileNotFoundError as error:
         raise KernelError(f"{path} is missing") from error

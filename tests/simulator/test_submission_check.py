@@ -80,6 +80,13 @@ def test_each_fault_is_a_sentence(check: Check, rows: Rows, fault: str) -> None:
     assert check(rows) == [fault]
 
 
+@pytest.mark.parametrize("marked", ["sample.csv", "submission.csv"])
+def test_the_mark_that_excel_begins_a_table_with_is_no_part_of_it(marked: str, tmp_path: Path, check: Check) -> None:
+    check(VALID)
+    (tmp_path / marked).write_bytes(b"\xef\xbb\xbf" + (tmp_path / marked).read_bytes())
+    assert submission_faults(tmp_path / "submission.csv", tmp_path / "sample.csv") == []
+
+
 def test_text_is_accepted_where_the_sample_has_text(check: Check) -> None:
     sample = [["id", "words", "score"], ["1", "none", "0"]]
     assert check([["id", "words", "score"], ["1", "a dog barks", "0.5"]], sample) == []
