@@ -53,15 +53,9 @@ class Day:
         return self.result.verdict.good and not self.lost_clips
 
     @property
-    def missed(self) -> list[Fault]:
-        """Faults that would have begun after the kernel's end."""
-        begun = [fault for _, fault in self.result.faults]
-        return [fault for fault in self.faults if not fault.from_the_start and fault not in begun]
-
-    @property
     def lost_clips(self) -> int:
         """Clips that were fine and still got no score of their own; 0 where the kernel was told to leave early."""
-        if has(self.faults, FaultKind.SIGTERM):
+        if has([fault for _, fault in self.result.faults], FaultKind.SIGTERM):
             return 0
         return len(untagged_clips(self.result) - self.result.staged.unusable)
 

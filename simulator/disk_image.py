@@ -89,11 +89,12 @@ class ReadOnlyCopy:
     def __init__(self, image: Path, folder: Path, original: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        files_bytes = sum(max(path.stat().st_size, ALIGNMENT_BYTES) for path in original.iterdir())
+        paths = [path for path in original.iterdir() if path.is_file() or path.is_fifo()]
+        files_bytes = sum(max(path.stat().st_size, ALIGNMENT_BYTES) for path in paths)
         try:
             _make_file_system(image, int(files_bytes * (1 + TABLES_SHARE)) + SPARE_BYTES)
             _run("mount", "-o", "loop", str(image), str(folder))
-            for path in original.iterdir():
+            for path in paths:
                 if path.is_file():
                     shutil.copyfile(path, folder / path.name)
                 else:

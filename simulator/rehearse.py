@@ -59,6 +59,12 @@ class RunResult:
     """What the kernel saw; its paths are gone by now."""
 
     @property
+    def missed_faults(self) -> list[Fault]:
+        """Faults that would have begun after the kernel's end."""
+        begun = [fault for _, fault in self.faults]
+        return [fault for fault in self.rehearsal.faults if not fault.from_the_start and fault not in begun]
+
+    @property
     def valid_submissions(self) -> list[tuple[float, Path]]:
         """Those of the submissions that Kaggle would accept; where there is no sample, those that can be read."""
         return [(t_s, path) for t_s, path in self.submissions if t_s not in self.invalid_at_s]

@@ -6,7 +6,7 @@ from pathlib import Path
 from simulator.rehearse import RunResult
 from simulator.report_passes import PASSES, pass_lanes, passes_parts
 from simulator.run_events import Event, named, number_of
-from simulator.summary import summary_rows
+from simulator.summary import dated_faults, summary_rows
 from train_offline.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
 from train_offline.page import banner, folded, page, paragraph, section, table
 
@@ -149,8 +149,7 @@ def _limit_rows(result: RunResult) -> list[tuple[str, str, str]]:
 
 
 def _faults(result: RunResult) -> str:
-    rows = [("from the start", fault.text) for fault in result.rehearsal.faults if fault.from_the_start]
-    rows += [(f"{t_s:.1f} s", fault.text) for t_s, fault in result.faults]
+    rows = [(when, fault.text) for when, fault in dated_faults(result)]
     return table(("when", "what"), rows) if rows else paragraph("Nothing: this was a good day.")
 
 

@@ -37,8 +37,15 @@ def summary_rows(result: RunResult) -> list[tuple[str, str]]:
         ("first", _first_text(result)),
         *(("untagged", text) for text in _untagged_texts(result)),
         ("limits", "all hard" if not soft else "; ".join(soft)),
-        *(("fault", f"{fault.text}, at {t_s:.1f} s") for t_s, fault in result.faults),
+        *(("fault", f"{fault.text}, {when}") for when, fault in dated_faults(result)),
     ]
+
+
+def dated_faults(result: RunResult) -> list[tuple[str, Fault]]:
+    """What went wrong on purpose and when, and what was to and did not."""
+    there = [("from the start", fault) for fault in result.rehearsal.faults if fault.from_the_start]
+    begun = [(f"at {t_s:.1f} s", fault) for t_s, fault in result.faults]
+    return [*there, *begun, *(("never: the kernel ended before", fault) for fault in result.missed_faults)]
 
 
 def passes_done(result: RunResult) -> int:
@@ -67,6 +74,7 @@ def write_summary(result: RunResult) -> Path:
         "curve": [[round(t_s, 2), round(lwlrap, 5)] for t_s, lwlrap in result.curve],
         "limits": {row.limit: {"hard": row.hard, "means": row.means} for row in result.enforcements},
         "faults": [{"t_s": round(t_s, 3), "fault": fault.text} for t_s, fault in result.faults],
+        "faults_missed": [fault.text for fault in result.missed_faults],
         "unusable_clips": sorted(result.staged.unusable),
     }
     path = result.rehearsal.out / "summary.json"
@@ -120,7 +128,7 @@ def _day_name(day: Day) -> str:
 
 def fault_text(day: Day, fault: Fault) -> str:
     """A fault as a sentence, and whether the kernel ended before it."""
-    return f"{fault.text} (the kernel ended before)" if fault in day.missed else fault.text
+    return f"{fault.text} (the kernel ended before)" if fault in day.result.missed_faults else fault.text
 
 
 def days_lines(good_day: Day, days: Sequence[Day], out: Path, report: Path) -> list[str]:

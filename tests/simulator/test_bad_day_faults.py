@@ -156,6 +156,31 @@ def test_a_gpu_can_vanish(simulate: Simulate, data: Path) -> None:
     assert run.stdout.splitlines()[0] == "''"
 
 
+def test_what_went_wrong_is_told_and_what_the_kernel_did_not_live_to_see(simulate: Simulate, data: Path) -> None:
+    faults = ("--fault", "damaged-clip=2", "--fault", "stall=0.1s@0.2s", "--fault", "slow=0.5@50%")
+    run = simulate(WAITS, "--data", str(data), "--time", "100s", *faults)
+    told = [line.split(maxsplit=1)[1] for line in run.stdout.splitlines() if line.startswith("fault ")]
+    assert told[0] == "clips damaged: 2, from the start"
+    assert told[1].startswith("everything stands still for 0.1 s, at ")
+    assert told[2:] == ["the machine goes on at 0.50 of its speed, never: the kernel ended before"]
+    assert run.summary["faults_missed"] == ["the machine goes on at 0.50 of its speed"]
+    page = (run.out.parent / "report.html").read_text(encoding="utf-8")
+    assert "<td>never: the kernel ended before</td><td>the machine goes on at 0.50 of its speed</td>" in page
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("as_root")
+def test_inputs_can_be_slow_to_read_though_a_file_is_missing(simulate: Simulate, data: Path) -> None:
+    (data / "test" / "00000002.wav").unlink()
+    (data / "test" / "00000003.wav").unlink()
+    (data / "test" / "00000003.wav").symlink_to("nowhere")
+    (data / "test" / "notes").mkdir()
+    body = "print(sorted(path.name for path in next(inputs.rglob('test')).glob('0*')))\nwrite_valid()"
+    run = simulate(body, "--data", str(data), "--time", "100s", "--fault", "slow-inputs=1MB@0%")
+    assert run.exit_code == 0, run.stdout + run.stderr
+    assert run.stdout.splitlines()[0] == "['00000000.wav', '00000001.wav', '00000004.wav', '00000005.wav']"
+
+
 def test_a_fault_that_cannot_be_brought_about_is_refused(simulate: Simulate, data: Path) -> None:
     run = simulate(WAITS, "--data", str(data), "--soft", "--fault", "disk-full")
     assert run.exit_code == 2

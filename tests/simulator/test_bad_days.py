@@ -73,6 +73,21 @@ write_valid()
     assert kept["invalid_at_s"]
 
 
+def test_clips_are_lost_on_a_day_whose_sigterm_comes_after_the_kernels_end(
+    simulate: Simulate, data: Path, tmp_path: Path
+) -> None:
+    body = """
+for value in ("0.1", "0.9"):
+    write([row[:1] + [value if number == 1 else "0.1"] * 3 if number else row for number, row in enumerate(sample())])
+    time.sleep(0.5)
+"""
+    late = ("--fault", "sigterm@90%")
+    simulate(body, "--data", str(data), *DAYS, *NO_SIGTERM, "--bad-days", "1", *late)
+    (day,) = json.loads((tmp_path / "days" / "days.json").read_text(encoding="utf-8"))
+    assert "SIGTERM, and SIGKILL 10 s later (the kernel ended before)" in day["faults"]
+    assert day["lost_clips"] >= 4
+
+
 def test_a_good_day_that_goes_wrong_counts_too(simulate: Simulate, data: Path, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     seen.mkdir()
