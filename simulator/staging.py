@@ -3,14 +3,15 @@
 import csv
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernel_src.errors import KernelError
-from simulator.faults import FaultKind, amount_of
+from simulator.faults import FaultKind, amount_of, has
+from simulator.input_links import leads_out, led_to, linked_copy
 from simulator.recut import BYTES_PER_S, recut
-from simulator.scoring import Truth, read_truth
+from simulator.scoring import Truth, check_truth, read_truth
 from simulator.settings import CompetitionData, Rehearsal
 from simulator.submission_check import Table, read_table
 
@@ -18,6 +19,7 @@ NEWER_COMPETITIONS = "competitions"
 NEWER_DATASETS = "datasets"
 CUT_TO_SHARE = 0.4
 NOISE_BYTES = 4096
+CLIP_FAULTS = (FaultKind.DAMAGED_CLIP, FaultKind.HANGING_CLIP)
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,15 @@ def stage_inputs(rehearsal: Rehearsal, folder: Path) -> StagedInputs:
     for path in datasets.values():
         if not path.exists():
             raise KernelError(f"{path} does not exist; the kernel needs it as an input")
-    staged = StagedInputs(paths=_with_damaged_folds(datasets, rehearsal, folder / "datasets", rng))
-    if staged.paths != datasets:
-        staged = replace(staged, originals=tuple(path.resolve() for path in datasets.values()))
-    if rehearsal.data is None:
-        return staged
-    return _with_competition(staged, rehearsal, rehearsal.data, folder / "competition", rng)
+    damaged = _with_damaged_folds(datasets, rehearsal, folder / "datasets", rng)
+    whole = {name: path for name, path in damaged.items() if path == datasets[name] and leads_out(path)}
+    copies = {name: linked_copy(path, folder / "datasets" / name) for name, path in whole.items()}
+    staged = StagedInputs(paths={**damaged, **copies})
+    if rehearsal.data is not None:
+        staged = _with_competition(staged, rehearsal, rehearsal.data, folder / "competition", rng)
+    elif counted := [kind for kind in CLIP_FAULTS if has(rehearsal.faults, kind)]:
+        raise KernelError(f"--fault {counted[0]}: there is no test set; give its folder as --data")
+    return replace(staged, originals=led_to(staged.paths.values()))
 
 
 def clips_bytes(rehearsal: Rehearsal) -> int:
@@ -74,7 +79,7 @@ def clips_bytes(rehearsal: Rehearsal) -> int:
         return 0
     if clips is not None and mean_s is not None:
         return round(clips * mean_s * BYTES_PER_S)
-    sizes = [path.stat().st_size for path in (data.folder / "test").iterdir()]
+    sizes = [path.stat().st_size for path in (data.folder / "test").iterdir() if path.is_file()]
     size_bytes = mean_s * BYTES_PER_S if mean_s is not None else sum(sizes) / max(1, len(sizes))
     return round(size_bytes * (len(sizes) if clips is None else clips))
 
@@ -94,18 +99,19 @@ def _with_competition(
     truth = read_truth(data.truth) if data.truth else None
     test_set = _test_set(data, rehearsal)
     unusable = _draw_unusable(test_set, rehearsal, rng)
-    originals = staged.originals
+    known = _truth_of(test_set, truth) if truth is not None else None
+    check_truth(known or {}, test_set.sample.columns)
     if rehearsal.clips is not None:
         shown["sample_submission.csv"] = _write_table(test_set.sample, folder / "sample_submission.csv")
     if rehearsal.clips is not None or rehearsal.mean_duration_s is not None or unusable:
         shown["test"] = _write_clips(test_set, unusable, folder / "test", rng)
-        originals = (*originals, *{path.resolve().parent for path in test_set.files.values()})
+    elif leads_out(shown["test"]):
+        shown["test"] = linked_copy(shown["test"], folder / "test")
     return replace(
         staged,
         paths={**staged.paths, **{f"{top}/{name}": path for name, path in shown.items()}},
-        originals=originals,
         sample_submission=shown["sample_submission.csv"],
-        truth=_truth_of(test_set, truth) if truth is not None else None,
+        truth=known,
         unusable=frozenset(unusable),
     )
 
@@ -130,27 +136,33 @@ def _draw_rows(
     """Rows drawn without putting back, in their order; all of them again, under new names, where they do not do."""
     drawn: list[tuple[str, ...]] = []
     origins: dict[str, str] = {}
+    taken = {row[0] for row in rows}
     turn = 0
     while len(drawn) < count:
         wanted = min(count - len(drawn), len(rows))
         for index in sorted(rng.sample(range(len(rows)), wanted)):
             origin, *cells = rows[index]
-            stem, dot, suffix = origin.rpartition(".")
-            name = f"{stem}_{turn}{dot}{suffix}" if turn else origin
+            name = _free_name(origin, turn, taken) if turn else origin
+            taken.add(name)
             drawn.append((name, *cells))
             origins[name] = origin
         turn += 1
     return drawn, origins
 
 
+def _free_name(origin: str, turn: int, taken: Set[str]) -> str:
+    """A clip's name on a later turn, which no other clip has."""
+    stem, dot, suffix = origin.rpartition(".")
+    mark = f"_{turn}"
+    while f"{stem}{mark}{dot}{suffix}" in taken:
+        mark += "_"
+    return f"{stem}{mark}{dot}{suffix}"
+
+
 def _draw_unusable(test_set: TestSet, rehearsal: Rehearsal, rng: random.Random) -> dict[str, FaultKind]:
-    kinds = [
-        kind
-        for kind in (FaultKind.DAMAGED_CLIP, FaultKind.HANGING_CLIP)
-        for _ in range(amount_of(rehearsal.faults, kind))
-    ]
-    names = rng.sample(sorted(test_set.files), min(len(kinds), len(test_set.files)))
-    return dict(zip(names, kinds, strict=False))
+    kinds = [kind for kind in CLIP_FAULTS for _ in range(amount_of(rehearsal.faults, kind))]
+    there = sorted(name for name, path in test_set.files.items() if path.is_file()) if kinds else []
+    return dict(zip(rng.sample(there, min(len(kinds), len(there))), kinds, strict=False))
 
 
 def _truth_of(test_set: TestSet, truth: Truth) -> Truth:
@@ -172,7 +184,7 @@ def _write_clips(test_set: TestSet, unusable: dict[str, FaultKind], folder: Path
                 os.mkfifo(folder / name)  # reading it waits for a writer, who never comes
             case FaultKind.DAMAGED_CLIP:
                 _write_damaged(folder / name, origin, rng)
-            case _:
+            case _ if origin.exists():  # one that is missing in the folder is missing here, too
                 (folder / name).symlink_to(origin.resolve())
     return folder
 

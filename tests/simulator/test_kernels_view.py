@@ -95,6 +95,26 @@ def test_inputs_lie_in_the_newer_folders_when_asked(simulate: Simulate, data: Pa
     assert "datasets/someone/extra/file.txt" in seen["inputs"] or "datasets/someone/extra" in seen["inputs"]
 
 
+@pytest.mark.parametrize("limits", [(), ("--soft",)], ids=["strongest", "soft"])
+def test_a_link_among_the_inputs_leads_to_its_file(
+    limits: tuple[str, ...], simulate: Simulate, data: Path, tmp_path: Path
+) -> None:
+    (data / "test").rename(tmp_path / "large-disk")
+    (data / "test").mkdir()
+    for path in (tmp_path / "large-disk").iterdir():
+        (data / "test" / path.name).symlink_to(path)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "fold").symlink_to("../large-disk/00000000.wav")
+    body = """
+print(sum(len(path.read_bytes()) for path in next(inputs.rglob("test")).iterdir()))
+print(len((inputs / "weights" / "fold").read_bytes()))
+write_valid()
+"""
+    run = simulate(body, "--data", str(data), "--weights", "weights", *limits)
+    assert run.exit_code == 0, run.stdout + run.stderr
+    assert run.stdout.splitlines()[:2] == ["7200", "1200"]
+
+
 def test_both_the_run_on_commit_and_the_hidden_one_are_played(simulate: Simulate, data: Path) -> None:
     body = "write_valid()\nprint(len(sample()) - 1, os.environ.get('KAGGLE_IS_COMPETITION_RERUN'))"
     run = simulate(body, "--data", str(data), "--both", "--placeholder", "2", "--soft")

@@ -84,6 +84,56 @@ def test_a_damaged_fold_is_a_short_copy_and_the_others_stay(rehearsal: Rehearsal
     assert all(path.stat().st_size == 1000 for path in weights.iterdir())
 
 
+def test_a_repeated_clip_takes_no_name_that_another_one_has(rehearsal: Rehearsal, tmp_path: Path, data: Path) -> None:
+    table = data / "sample_submission.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("00000001", "00000000_1"), encoding="utf-8")
+    (data / "test" / "00000001.wav").rename(data / "test" / "00000000_1.wav")
+    staged = stage_inputs(replace(rehearsal, clips=18), tmp_path / "staged")
+    names = read_table(staged.paths["contest/sample_submission.csv"]).names
+    assert len(set(names)) == 18
+    contents = [path.read_bytes() for path in staged.paths["contest/test"].iterdir()]
+    originals = [path.read_bytes() for path in (data / "test").iterdir()]
+    assert sorted(contents) == sorted(originals * 3)
+
+
+def test_a_clip_whose_file_is_missing_stays_missing_and_none_of_the_damaged(
+    rehearsal: Rehearsal, tmp_path: Path, data: Path
+) -> None:
+    gone = {"00000000.wav", "00000003.wav", "00000005.wav"}
+    for name in gone:
+        (data / "test" / name).unlink()
+    faults = (Fault(FaultKind.DAMAGED_CLIP, 2), Fault(FaultKind.HANGING_CLIP, 9))
+    staged = stage_inputs(replace(rehearsal, faults=faults), tmp_path / "staged")
+    there = {f"{index:08x}.wav" for index in range(6)} - gone
+    assert {path.name for path in staged.paths["contest/test"].iterdir()} == there
+    assert staged.unusable == there
+
+
+def test_clips_can_be_damaged_only_where_there_are_some(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    faults = (Fault(FaultKind.HANGING_CLIP, 1),)
+    with pytest.raises(KernelError, match="--fault hanging-clip: there is no test set; give its folder as --data"):
+        stage_inputs(replace(rehearsal, data=None, faults=faults), tmp_path / "staged")
+
+
+def test_only_links_that_lead_out_of_an_input_make_a_copy_of_it(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    weights, blobs = tmp_path / "weights", tmp_path / "blobs"
+    (weights / "deep").mkdir(parents=True)
+    blobs.mkdir()
+    (blobs / "1234").write_text("content", encoding="utf-8")
+    (weights / "deep" / "file").write_text("more", encoding="utf-8")
+    (weights / "beside").symlink_to("deep/file")
+    (weights / "gone").symlink_to(tmp_path / "nowhere")
+    wanted = replace(rehearsal, data=None, datasets={"me/weights": weights})
+    staged = stage_inputs(wanted, tmp_path / "staged")
+    assert (staged.paths, staged.originals) == ({"weights": weights}, ())
+    (weights / "deep" / "out").symlink_to("../../blobs/1234")
+    staged = stage_inputs(wanted, tmp_path / "staged again")
+    shown = staged.paths["weights"]
+    assert [(shown / name).read_text() for name in ("beside", "deep/file", "deep/out")] == ["more", "more", "content"]
+    assert staged.originals == (blobs, weights / "deep")
+    assert all(path.is_dir() or path.readlink().is_absolute() for path in shown.rglob("*"))
+
+
 @pytest.mark.parametrize("missing", ["sample_submission.csv", "test"])
 def test_what_is_missing_is_named(missing: str, rehearsal: Rehearsal, tmp_path: Path, data: Path) -> None:
     (data / missing).rename(data / "elsewhere")
@@ -95,6 +145,19 @@ def test_the_truth_must_have_the_competitions_layout(rehearsal: Rehearsal, tmp_p
     with (data / "test.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["clip", "tags"], ["a.wav", "Moo"]])
     with pytest.raises(KernelError, match="expected fname,labels"):
+        stage_inputs(rehearsal, tmp_path / "staged")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [("00000001.wav,", "has no labels"), ("00000001.wav", "has no labels"), ("00000001.wav,Quack", "names .'Quack'.")],
+)
+def test_a_truth_that_could_not_be_scored_is_refused_before_the_run(
+    row: str, words: str, rehearsal: Rehearsal, tmp_path: Path, data: Path
+) -> None:
+    truth = data / "test.csv"
+    truth.write_text(truth.read_text(encoding="utf-8").replace("00000001.wav,Moo", row), encoding="utf-8")
+    with pytest.raises(KernelError, match=words):
         stage_inputs(rehearsal, tmp_path / "staged")
 
 
