@@ -61,8 +61,15 @@ def _remote_addresses(pid: int) -> Iterator[str]:
     except psutil.Error:
         return
     for connection in connections:
-        if connection.raddr and not ipaddress.ip_address(connection.raddr.ip).is_loopback:
+        if connection.raddr and not _is_loopback(connection.raddr.ip):
             yield f"{connection.raddr.ip} port {connection.raddr.port}"
+
+
+def _is_loopback(ip: str) -> bool:
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:  # ::ffff:127.0.0.1, of a socket for both
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
 
 
 def _pss_bytes(pid: int) -> int:

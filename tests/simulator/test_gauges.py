@@ -1,6 +1,7 @@
 """What the watchdog reads is what the processes really use."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,17 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
         process.wait()
     assert ProcessTreeMemory(process.pid).in_use_bytes() == 0
     assert OutsideConnections(process.pid).addresses() == frozenset()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs sockets for both versions of IP at once")
+def test_a_connection_within_the_machine_leads_nowhere_outside() -> None:
+    with (
+        socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server,
+        socket.create_connection(("127.0.0.1", server.getsockname()[1])),
+        server.accept()[0] as accepted,
+    ):
+        assert accepted.getpeername()[0] == "::ffff:127.0.0.1"
+        assert OutsideConnections(os.getpid()).addresses() == frozenset()
 
 
 def test_files_count_by_their_blocks_also_when_unlinked_or_linked_twice(tmp_path: Path) -> None:
