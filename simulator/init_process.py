@@ -24,6 +24,7 @@ POLL_S = 0.01
 def main(arguments: list[str]) -> None:
     """Runs the command and reports."""
     status_fd = int(arguments[0])
+    os.set_inheritable(status_fd, False)  # the kernel has no business with it
     _adopt_orphans()
     signal.signal(signal.SIGTERM, _end_everything)
     start_s = time.monotonic()

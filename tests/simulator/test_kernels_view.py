@@ -25,6 +25,7 @@ loopback = socket.socket()
 loopback.bind(("127.0.0.1", 0))
 loopback.listen()
 socket.create_connection(loopback.getsockname()).close()
+loopback.close()
 seen = {
     "script": __file__,
     "folder": os.getcwd(),
@@ -38,6 +39,7 @@ seen = {
     "writing to the input": refused(lambda: (inputs / "x").touch()),
     "writing beside the script": refused(lambda: pathlib.Path(__file__).with_name("x").touch()),
     "repository": os.path.exists(REPOSITORY),
+    "descriptors": [number for number in range(3, 64) if not refused(lambda: os.fstat(number))],
 }
 pathlib.Path("seen.json").write_text(json.dumps(seen))
 write_valid()
@@ -54,7 +56,7 @@ def look(simulate: Simulate, *arguments: str, **environment: str) -> dict[str, A
 @pytest.mark.root
 @pytest.mark.usefixtures("as_root")
 def test_a_sandboxed_kernel_finds_kaggles_folders_and_can_write_to_its_own_only(simulate: Simulate, data: Path) -> None:
-    seen = look(simulate, "--data", str(data), "--require", "hard", "--disk", "50MB")
+    seen = look(simulate, "--data", str(data), "--require", "hard", "--memory", "1GB", "--disk", "50MB")
     names = [f"data/{name}" for name in ("sample_submission.csv", "test")]
     assert (seen["script"], seen["folder"]) == ("/kaggle/src/script.py", "/kaggle/working")
     assert [name for name in seen["inputs"] if name.count("/") == 1] == names
@@ -83,6 +85,7 @@ def test_the_environment_is_clean_and_names_the_limits(simulate: Simulate, data:
     assert seen["environment"]["KAGGLE_IS_COMPETITION_RERUN"] == "1"
     assert seen["environment"]["OMP_NUM_THREADS"] == "1"
     assert seen["cpus"] == 1
+    assert seen["descriptors"] == []
     assert [overrides[name] for name in ("passes", "time_s", "memory_bytes", "disk_bytes")] == [2, 30, 2e9, 1e9]
     assert overrides["working_dir"] == seen["folder"]
 
