@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Self
 
 CPU_PERIOD_US = 20_000
-SHORTEST_QUOTA_US = 1_000
+SHORTEST_QUOTA_US = 1_000  # the Linux kernel takes no less, and no longer period than the next
+LONGEST_PERIOD_US = 1_000_000
 REMOVE_S = 5.0
 
 
@@ -107,12 +108,13 @@ class ControlGroup:
 
     def limit_cpus(self, cpus: float) -> None:
         """Limits the seconds of CPU time per second."""
-        quota_us = max(SHORTEST_QUOTA_US, round(cpus * CPU_PERIOD_US))
+        period_us = min(max(CPU_PERIOD_US, round(SHORTEST_QUOTA_US / cpus)), LONGEST_PERIOD_US)
+        quota_us = max(SHORTEST_QUOTA_US, round(cpus * period_us))
         folder = self._by_controller["cpu"]
         if self._dialect is V2:
-            (folder / "cpu.max").write_text(f"{quota_us} {CPU_PERIOD_US}", encoding="ascii")
+            (folder / "cpu.max").write_text(f"{quota_us} {period_us}", encoding="ascii")
             return
-        (folder / "cpu.cfs_period_us").write_text(str(CPU_PERIOD_US), encoding="ascii")
+        (folder / "cpu.cfs_period_us").write_text(str(period_us), encoding="ascii")
         (folder / "cpu.cfs_quota_us").write_text(str(quota_us), encoding="ascii")
 
     def limit_reads(self, device: int, bytes_per_s: int) -> None:

@@ -19,6 +19,8 @@ class DutyCycle:
     def __init__(self, send: Callable[[int], None]) -> None:
         self._send = send
         self._speed = 1.0
+        self._still = False
+        self._lock = threading.Lock()  # between a stop for good and a continuation on the way
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -29,12 +31,20 @@ class DutyCycle:
             self._thread = threading.Thread(target=self._alternate, daemon=True)
             self._thread.start()
 
+    def stand_still(self, still: bool) -> None:
+        """Stops all processes until they are told to go on, at whatever speed."""
+        with self._lock:
+            self._still = still
+            self._send(signal.SIGSTOP if still else signal.SIGCONT)
+
     def _alternate(self) -> None:
         while not self._over.is_set():
             if self._speed < 1:
                 self._send(signal.SIGSTOP)
                 self._over.wait(PERIOD_S * (1 - self._speed))
-                self._send(signal.SIGCONT)
+                with self._lock:
+                    if not self._still:
+                        self._send(signal.SIGCONT)
             self._over.wait(PERIOD_S * self._speed)
 
     def __enter__(self) -> Self:

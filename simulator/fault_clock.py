@@ -1,6 +1,5 @@
 """Brings a day's faults upon a running kernel, each at its moment."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -53,7 +52,7 @@ class FaultClock:
             case FaultKind.SLOW:
                 self._machine.set_speed(fault.amount)
             case FaultKind.STALL:
-                self._still_until_s = t_s + fault.amount
+                self._begin_stall(t_s, fault.amount)
             case FaultKind.SLOW_INPUTS:
                 self._machine.slow_down_inputs(round(fault.amount))
             case FaultKind.DISK_FULL:
@@ -62,18 +61,25 @@ class FaultClock:
                 self._neighbours.append(self._take_memory(round(fault.amount)))
             case FaultKind.SIGTERM:
                 self._kernel.terminate()
-                self._killed_at_s = t_s + fault.amount
+                self._killed_at_s = max(t_s, self._still_until_s or 0.0) + fault.amount
             case _:
                 raise AssertionError(f"{fault.kind} does not begin while the kernel runs")
+
+    def _begin_stall(self, t_s: float, seconds_s: float) -> None:
+        """Everything stands still, also whoever would send SIGKILL: the time to leave does not pass meanwhile."""
+        before_s = max(t_s, self._still_until_s or 0.0)
+        self._still_until_s = max(before_s, t_s + seconds_s)
+        if self._killed_at_s is not None:
+            self._killed_at_s += self._still_until_s - before_s
 
     def _keep_still(self, t_s: float) -> None:
         if self._still_until_s is None:
             return
         if t_s < self._still_until_s:
-            self._kernel.signal(signal.SIGSTOP)  # at each tick, for a process may have been on its way in
+            self._machine.stand_still(True)  # at each tick, for a process may have been on its way in
         else:
             self._still_until_s = None
-            self._kernel.signal(signal.SIGCONT)
+            self._machine.stand_still(False)
 
     def _take_memory(self, size_bytes: int) -> subprocess.Popen[bytes]:
         entering = self._machine.group.entering() if self._machine.group else []

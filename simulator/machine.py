@@ -151,6 +151,11 @@ class Machine:
         elif self._duty:
             self._duty.set_speed(speed)
 
+    def stand_still(self, still: bool) -> None:
+        """Stops everything in the kernel until it is told to go on."""
+        assert self._duty is not None
+        self._duty.stand_still(still)
+
     @property
     def can_slow_down_inputs(self) -> bool:
         """Whether `slow_down_inputs` works here."""

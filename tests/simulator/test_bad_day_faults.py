@@ -73,6 +73,14 @@ def test_a_slower_machine_gives_less_of_the_cpu(limits: tuple[str, ...], simulat
     assert seen(run.out)["share"] < 0.6
 
 
+@pytest.mark.root
+@pytest.mark.usefixtures("as_root")
+def test_a_machine_may_be_fifty_times_as_slow(simulate: Simulate, data: Path) -> None:
+    run = simulate(WORKS, "--data", str(data), "--cpus", "1", "--fault", "slow=0.02@0%", "--time", "30s")
+    assert run.exit_code == 0
+    assert seen(run.out)["share"] < 0.04
+
+
 @pytest.mark.parametrize("limits", [(), ("--soft",)], ids=["strongest", "soft"])
 def test_a_stall_stops_everything_for_its_time(limits: tuple[str, ...], simulate: Simulate, data: Path) -> None:
     body = WORKS_UNTIL_IT_IS_HINDERED.replace("LONG_PAUSE", "0.7").replace("SMALL_SHARE", "0")
@@ -80,6 +88,24 @@ def test_a_stall_stops_everything_for_its_time(limits: tuple[str, ...], simulate
     assert run.exit_code == 0
     assert seen(run.out)["pause"] > 0.7
     assert run.summary["faults"][0]["fault"] == "everything stands still for 0.8 s"
+
+
+def test_a_stall_on_a_slower_machine_stops_everything_too(simulate: Simulate, data: Path) -> None:
+    body = WORKS_UNTIL_IT_IS_HINDERED.replace("LONG_PAUSE", "0.7").replace("SMALL_SHARE", "0")
+    faults = ("--fault", "stall=1s@1s", "--fault", "stall=0.1s@1.2s")
+    run = simulate(body, "--data", str(data), "--time", "20s", "--soft", "--speed", "0.5", *faults)
+    assert run.exit_code == 0
+    assert seen(run.out)["pause"] > 0.7
+
+
+@pytest.mark.parametrize("moments", [("1s", "1.3s"), ("1.3s", "1s")], ids=["stall first", "SIGTERM first"])
+def test_the_time_to_leave_does_not_pass_while_everything_stands_still(
+    moments: tuple[str, str], simulate: Simulate, data: Path
+) -> None:
+    body = "write_valid()\nsignal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.8), sys.exit(0)))\ntime.sleep(10)"
+    faults = ("--fault", f"stall=1.5s@{moments[0]}", "--fault", f"sigterm=1.3s@{moments[1]}")
+    run = simulate(body, "--data", str(data), "--time", "20s", *faults)
+    assert (run.exit_code, run.summary["verdict"]) == (0, "kept")
 
 
 def test_a_machine_slows_down_in_mid_run(simulate: Simulate, data: Path) -> None:
