@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from simulator.faults import Fault, FaultKind, has
-from simulator.means import can_fill_disks, gpu_devices, group_abilities
+from simulator.means import gpu_devices, group_abilities, has_room_for_image
 from simulator.rehearse import RunResult, rehearse
 from simulator.run_events import named
 from simulator.run_folder import emptied_run_folder
@@ -119,11 +119,12 @@ def _live_one_day(rehearsal: Rehearsal, out: Path, number: int, lasts: float) ->
 def possible_kinds(rehearsal: Rehearsal) -> list[FaultKind]:
     """What can be brought about here, to this kernel."""
     strong = not rehearsal.soft
+    has_image = strong and has_room_for_image(rehearsal.out, rehearsal.limits.disk_bytes)
     groups = group_abilities()
     possible = {
-        FaultKind.DISK_FULL: strong and can_fill_disks(),
+        FaultKind.DISK_FULL: has_image,
         FaultKind.NEIGHBOUR: strong and groups.neighbours,
-        FaultKind.SLOW_INPUTS: strong and can_fill_disks() and groups.reads and rehearsal.data is not None,
+        FaultKind.SLOW_INPUTS: has_image and groups.reads and rehearsal.data is not None,
         FaultKind.DAMAGED_CLIP: rehearsal.data is not None,
         FaultKind.HANGING_CLIP: rehearsal.data is not None,
         FaultKind.DAMAGED_FOLD: any(any(path.glob("*.safetensors")) for path in rehearsal.datasets.values()),

@@ -110,4 +110,6 @@ def check_possible(faults: Sequence[Fault], machine: Machine) -> None:
     }
     for fault in faults:
         if not needs.get(fault.kind, True):
-            raise KernelError(f"--fault {fault.kind} needs a limit that is hard; run as root, without --soft")
+            soft = "; ".join(limit.text for limit in machine.enforcements() if not limit.hard)
+            here = f"; here {soft}" if soft else ""
+            raise KernelError(f"--fault {fault.kind} needs a limit that is hard: run as root, without --soft{here}")

@@ -10,6 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kernel_src.errors import KernelError
+from kernel_src.memory import memory_reader
+from simulator.amounts import gigabytes_text
 from simulator.cgroup import ControlGroup
 from simulator.disk_image import DiskImage, ReadOnlyCopy
 from simulator.duty_cycle import DutyCycle
@@ -18,7 +21,16 @@ from simulator.gauges import FolderDisk, OutsideConnections, ProcessTreeMemory
 from simulator.kernel_environment import kernel_environment
 from simulator.kernel_folders import KAGGLE_VIEW, KernelView, WritableArea, copy_script, link_inputs
 from simulator.kernel_process import INIT_SCRIPT, Enclosure, KernelProcess
-from simulator.means import Enforcement, can_fill_disks, can_sandbox, gpu_devices, group_abilities, kernel_group
+from simulator.means import (
+    Enforcement,
+    can_fill_disks,
+    can_sandbox,
+    free_bytes,
+    gpu_devices,
+    group_abilities,
+    has_room_for_image,
+    kernel_group,
+)
 from simulator.sandbox import sandbox_command
 from simulator.settings import Rehearsal
 from simulator.staging import StagedInputs
@@ -48,6 +60,7 @@ class Machine:
         self._inputs_before: dict[Path, tuple[int, int]] = {}
         self._duty: DutyCycle | None = None
         self._copy: ReadOnlyCopy | None = None
+        self.most_memory_bytes = _most_memory_bytes(rehearsal.limits.memory_bytes)
         self.image: DiskImage | None = None
         self.group: ControlGroup | None = None
         self.area = WritableArea(folder / "area")
@@ -67,10 +80,10 @@ class Machine:
 
     def _set_up(self, stack: ExitStack) -> None:
         limits, strong = self._rehearsal.limits, not self._rehearsal.soft
-        if strong and can_fill_disks() and _free_bytes(self._folder) > limits.disk_bytes:
+        if strong and has_room_for_image(self._folder, limits.disk_bytes):
             self.image = DiskImage(self._folder / "image", self.area.root, limits.disk_bytes)
             stack.callback(self.image.unmount)
-        self.area.make()
+        self._make_area()
         if strong and group_abilities().memory:
             self.group = stack.enter_context(kernel_group(limits.memory_bytes))
         self._sandboxed = strong and can_sandbox()
@@ -81,6 +94,13 @@ class Machine:
             self.view = KernelView(script, self._folder / "input", self.area.working, self.area.temporary)
             link_inputs(self._staged.paths, self.view.inputs)
             self._inputs_before = _states(self._staged.paths.values())
+
+    def _make_area(self) -> None:
+        try:
+            self.area.make()
+        except OSError as error:
+            size = f"{self._rehearsal.limits.disk_bytes:,} bytes"
+            raise KernelError(f"a disk of {size} has no room for empty folders even; give a larger --disk") from error
 
     def _move_test_set(self, stack: ExitStack) -> None:
         """Puts the test clips onto a block device of their own."""
@@ -95,18 +115,24 @@ class Machine:
         closed = self._sandboxed or self.group is not None
         return [
             Enforcement("time", closed, "all is killed" if closed else "what can be seen is killed"),
-            Enforcement("memory", self.group is not None, self.group.means if self.group else PSS_WATCHED),
+            self._memory_enforcement(),
             Enforcement("disk", self.image is not None, self.image.means if self.image else self._why_no_image()),
             Enforcement("network", self._sandboxed, "none but loopback" if self._sandboxed else SOCKETS_WATCHED),
             Enforcement("inputs", self._sandboxed, "read-only" if self._sandboxed else "compared afterwards"),
             *self._cpu_enforcement(),
         ]
 
+    def _memory_enforcement(self) -> Enforcement:
+        means = self.group.means if self.group else PSS_WATCHED
+        if self.most_memory_bytes < self._rehearsal.limits.memory_bytes:
+            return Enforcement("memory", False, f"{means}; only {gigabytes_text(self.most_memory_bytes)} are free")
+        return Enforcement("memory", self.group is not None, means)
+
     def _why_no_image(self) -> str:
-        free_bytes = _free_bytes(self._folder)
-        if self._rehearsal.soft or not can_fill_disks() or free_bytes > self._rehearsal.limits.disk_bytes:
+        free = free_bytes(self._folder)
+        if self._rehearsal.soft or not can_fill_disks() or free > self._rehearsal.limits.disk_bytes:
             return BLOCKS_WATCHED
-        return f"{BLOCKS_WATCHED}; for an image of the quota only {free_bytes / 1e9:.3g} GB are free"
+        return f"{BLOCKS_WATCHED}; for an image of the quota only {gigabytes_text(free)} are free"
 
     def _cpu_enforcement(self) -> list[Enforcement]:
         there = len(os.sched_getaffinity(0))
@@ -140,6 +166,7 @@ class Machine:
         return Gauges(
             memory_bytes=self.group.in_use_bytes if self.group else ProcessTreeMemory(kernel.pid).in_use_bytes,
             memory_kills=self.group.kills if self.group else int,
+            most_memory_bytes=self.most_memory_bytes,
             disk_bytes=self.image.used_bytes if self.image else FolderDisk(self.area.root, kernel.pid).used_bytes,
             outside=frozenset[str] if self._sandboxed else OutsideConnections(kernel.pid).addresses,
         )
@@ -201,9 +228,10 @@ class Machine:
         return {INIT_INSIDE: INIT_SCRIPT, **{folder: folder for folder in self._staged.originals}}
 
 
-def _free_bytes(folder: Path) -> int:
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
+def _most_memory_bytes(limit_bytes: int) -> int:
+    """What the kernel can have of its limit: no more than is free here when it starts."""
+    there_bytes = memory_reader().limit_bytes()
+    return limit_bytes if there_bytes is None else min(limit_bytes, there_bytes)
 
 
 def _states(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:

@@ -3,16 +3,18 @@
 import functools
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.cgroup import ControlGroup
 from simulator.cgroup_place import make_control_group
-from simulator.disk_image import own_mount_namespace
+from simulator.disk_image import DiskImage, own_mount_namespace
 from simulator.sandbox import bubblewrap_works
 from simulator.user_scope import UserScope, user_scope_controllers
 
 PROBE_BYTES = 10**9
+PROBE_DISK_BYTES = 10**6
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,22 @@ def can_fill_disks() -> bool:
         return False
     try:
         own_mount_namespace()
+        with tempfile.TemporaryDirectory(prefix="hourglass-") as folder:  # containers may lack the devices themselves
+            DiskImage(Path(folder, "image"), Path(folder, "disk"), PROBE_DISK_BYTES).unmount()
     except OSError:
         return False
     return True
+
+
+def has_room_for_image(folder: Path, quota_bytes: int) -> bool:
+    """Whether a disk image of the quota's size can be had in a folder."""
+    return can_fill_disks() and free_bytes(folder) > quota_bytes
+
+
+def free_bytes(folder: Path) -> int:
+    """What is free on the disk that a folder lies on."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ class _Run:
     enforcements: list[Enforcement]
     faults: list[tuple[float, Fault]]
     inputs_changed: bool
+    most_memory_bytes: int
 
 
 def rehearse(rehearsal: Rehearsal) -> RunResult:
@@ -119,7 +120,16 @@ def _run(rehearsal: Rehearsal, machine: Machine) -> _Run:
     killed = watch.last_look()
     crossed = crossed or killed
     wall_s = ending.wall_s if ending else wall_s
-    return _Run(watch, crossed, ending, wall_s, enforcements, clock.begun, machine.input_changes())
+    return _Run(
+        watch=watch,
+        crossed=crossed,
+        ending=ending,
+        wall_s=wall_s,
+        enforcements=enforcements,
+        faults=clock.begun,
+        inputs_changed=machine.input_changes(),
+        most_memory_bytes=machine.most_memory_bytes,
+    )
 
 
 def _result(rehearsal: Rehearsal, staged: StagedInputs, run: _Run) -> RunResult:
@@ -133,6 +143,7 @@ def _result(rehearsal: Rehearsal, staged: StagedInputs, run: _Run) -> RunResult:
         submission_faults=faults,
         inputs_changed=run.inputs_changed,
         addresses=run.watch.addresses,
+        most_memory_bytes=run.most_memory_bytes,
         disk_was_full=_disk_was_full(rehearsal, run.watch),
         failure=failure_of(events),
     )

@@ -115,7 +115,7 @@ def _score_text(result: RunResult) -> str:
 
 def day_line(day: Day) -> str:
     """One day."""
-    name = f"{_day_name(day):8}"
+    name = f"day {day.number:2}  " if day.number else _day_name(day)
     wrong = "; ".join(fault_text(day, fault) for fault in day.faults)
     lost = f"{day.lost_clips} clips lost; " if day.lost_clips else ""
     score = f"{day.result.score.lwlrap:.3f}" if day.result.score else "     "
@@ -123,7 +123,7 @@ def day_line(day: Day) -> str:
 
 
 def _day_name(day: Day) -> str:
-    return f"day {day.number:2}" if day.number else "good day"
+    return f"day {day.number}" if day.number else "good day"
 
 
 def fault_text(day: Day, fault: Fault) -> str:

@@ -62,6 +62,8 @@ class Observed:
     """Whether its inputs are not what they were."""
     addresses: frozenset[str] = frozenset()
     """The addresses outside that it talked to."""
+    most_memory_bytes: int | None = None
+    """What it could have of the memory; None for all of its limit."""
     disk_was_full: bool = False
     """Whether the disk was full at some moment."""
     failure: str | None = None
@@ -84,7 +86,7 @@ def _judge_crossing(limits: KernelLimits, observed: Observed) -> Verdict | None:
         case None:
             return None
         case Crossed.MEMORY:
-            return Verdict(Kind.OUT_OF_MEMORY, f"killed for memory: more than {gigabytes_text(limits.memory_bytes)}")
+            return Verdict(Kind.OUT_OF_MEMORY, f"killed for memory: {_memory_text(limits, observed)}")
         case Crossed.DISK:
             return Verdict(Kind.OUT_OF_DISK, f"stopped for disk: more than {gigabytes_text(limits.disk_bytes)}")
         case Crossed.TIME:
@@ -93,6 +95,13 @@ def _judge_crossing(limits: KernelLimits, observed: Observed) -> Verdict | None:
             return Verdict(Kind.IGNORED_SIGTERM, "killed: it did not leave after SIGTERM")
         case Crossed.NETWORK:
             return Verdict(Kind.USED_NETWORK, f"stopped: it connected to {', '.join(sorted(observed.addresses))}")
+
+
+def _memory_text(limits: KernelLimits, observed: Observed) -> str:
+    limit, there_bytes = gigabytes_text(limits.memory_bytes), observed.most_memory_bytes
+    if there_bytes is None or there_bytes >= limits.memory_bytes:
+        return f"more than {limit}"
+    return f"this machine had only {gigabytes_text(there_bytes)} of the {limit} to give"
 
 
 def _judge_ending(limits: KernelLimits, observed: Observed) -> Verdict | None:

@@ -69,6 +69,8 @@ class Gauges:
     """Memory of all of its processes."""
     memory_kills: Callable[[], int]
     """How many of them were killed for memory."""
+    most_memory_bytes: int
+    """What they can have: the limit, or what the machine has for them; a kill says that it was in use."""
     disk_bytes: Callable[[], int]
     """Disk in its writable folders."""
     outside: Callable[[], frozenset[str]]
@@ -105,6 +107,7 @@ class Watch:
         self.history = history
         self._memory = Paced(gauges.memory_bytes, MEMORY_SHARE_OF_TIME)
         self._kills = gauges.memory_kills
+        self._most_memory_bytes = gauges.most_memory_bytes
         self._disk = Paced(gauges.disk_bytes)
         self._outside = Paced(gauges.outside)
         self._has_killed = False
@@ -151,9 +154,9 @@ class Watch:
         return Crossed.DISK if disk_bytes > self._limits.disk_bytes else None
 
     def _sample(self) -> Sample:
-        """What is in use now; a kill says that it was all of the limit, and comes between two readings."""
+        """What is in use now; a kill says that it was all that there is, and comes between two readings."""
         self._has_killed = self._kills() > 0
-        memory_bytes = max(self._memory.value(), self._limits.memory_bytes if self._has_killed else 0)
+        memory_bytes = max(self._memory.value(), self._most_memory_bytes if self._has_killed else 0)
         sample = Sample(self._elapsed_s(), memory_bytes, self._disk.value())
         self.samples.append(sample)
         return sample

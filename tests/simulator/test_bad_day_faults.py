@@ -211,4 +211,5 @@ def test_a_fault_that_cannot_be_brought_about_is_refused(simulate: Simulate, dat
     run = simulate(WAITS, "--data", str(data), "--soft", "--fault", "disk-full")
     assert run.exit_code == 2
     assert run.stderr.startswith("simulate: --fault disk-full needs")
+    assert "disk: soft (a watchdog counts the blocks of its files)" in run.stderr
     assert run.stderr.count("\n") == 1

@@ -88,6 +88,13 @@ for value in ("0.1", "0.9"):
     assert day["lost_clips"] >= 4
 
 
+def test_days_are_drawn_that_can_be_had_beside_a_quota_larger_than_the_disk(simulate: Simulate, data: Path) -> None:
+    days = ("--bad-days", "6", "--time", "5s", "--disk", "900TB")  # as root, full disks and slow inputs among them
+    run = simulate("write_valid()", "--data", str(data), *days, "--out", "days")
+    assert run.stderr == ""
+    assert "6 bad days" in run.stdout
+
+
 def test_a_good_day_that_goes_wrong_counts_too(simulate: Simulate, data: Path, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     seen.mkdir()

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -131,6 +132,38 @@ def test_a_kernel_that_needs_nothing_runs_too(simulate: Simulate) -> None:
     run = simulate("print('done')")
     assert run.exit_code == 0
     assert "no sample_submission.csv" in run.summary["text"]
+
+
+def test_a_limit_above_what_the_machine_has_is_soft_and_says_so(simulate: Simulate, data: Path) -> None:
+    run = simulate("write_valid()", "--data", str(data), "--memory", "900TB")
+    assert run.exit_code == 0, run.stdout + run.stderr
+    assert not run.summary["limits"]["memory"]["hard"]
+    assert "are free" in run.summary["limits"]["memory"]["means"]
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("as_root")
+def test_a_disk_without_room_for_anything_is_bad_use(simulate: Simulate, data: Path) -> None:
+    run = simulate("write_valid()", "--data", str(data), "--disk", "1KB")
+    assert run.exit_code == 2
+    assert run.stderr == ("simulate: a disk of 1,000 bytes has no room for empty folders even; give a larger --disk\n")
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("as_root")
+def test_where_no_image_can_be_mounted_the_disk_is_watched(
+    simulate: Simulate, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mount = tmp_path / "bin" / "mount"
+    mount.parent.mkdir()
+    mount.write_text(
+        f'#!/bin/sh\ncase "$*" in *loop*) echo "no loop device" >&2; exit 32;; esac\nexec {which("mount")} "$@"\n'
+    )
+    mount.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{mount.parent}:{os.environ['PATH']}")
+    run = simulate("write_valid()", "--data", str(data))
+    assert run.exit_code == 0, run.stdout + run.stderr
+    assert run.summary["limits"]["disk"] == {"hard": False, "means": "a watchdog counts the blocks of its files"}
 
 
 def test_a_kernel_that_cannot_even_begin_is_the_machines_fault(

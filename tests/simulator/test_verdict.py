@@ -57,6 +57,19 @@ def test_a_time_limit_is_told_as_people_read_it(time_s: float, words: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("there_bytes", "words"),
+    [
+        (None, "more than 14 GB"),
+        (14 * 10**9, "more than 14 GB"),
+        (6 * 10**9, "this machine had only 6 GB of the 14 GB to give"),
+    ],
+)
+def test_a_kill_for_memory_names_the_limit(there_bytes: int | None, words: str) -> None:
+    killed = judge(LIMITS, Observed(crossed=Crossed.MEMORY, most_memory_bytes=there_bytes))
+    assert killed.text == f"killed for memory: {words}"
+
+
+@pytest.mark.parametrize(
     ("returncode", "words"), [(3, "exit code 3"), (-9, "ended by SIGKILL"), (-40, "ended by signal 40")]
 )
 def test_a_crash_is_told_by_its_code_or_signal(returncode: int, words: str) -> None:

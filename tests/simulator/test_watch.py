@@ -10,7 +10,13 @@ from simulator.submission_history import MOST_KEPT, SubmissionHistory
 from simulator.watch import SHARE_OF_TIME, Crossed, Gauges, Paced, Watch
 
 LIMITS = KernelLimits(time_s=10, memory_bytes=1000, disk_bytes=100)
-QUIET = Gauges(memory_bytes=lambda: 500, memory_kills=lambda: 0, disk_bytes=lambda: 50, outside=frozenset)
+QUIET = Gauges(
+    memory_bytes=lambda: 500,
+    memory_kills=lambda: 0,
+    most_memory_bytes=LIMITS.memory_bytes,
+    disk_bytes=lambda: 50,
+    outside=frozenset,
+)
 
 
 class Clock:
@@ -50,6 +56,12 @@ def test_the_time_is_up_at_the_limit_and_not_a_tick_later(tmp_path: Path) -> Non
     looking = watch(tmp_path, QUIET, clock)
     assert looking.until_crossed_or(clock.wait, lambda _: None) is Crossed.TIME
     assert LIMITS.time_s < clock.now_s < LIMITS.time_s + 0.01
+
+
+def test_a_kill_on_a_machine_with_less_memory_than_the_limit_is_no_reading_of_the_limit(tmp_path: Path) -> None:
+    looking = watch(tmp_path, replace(QUIET, memory_kills=lambda: 1, most_memory_bytes=700), Clock())
+    assert looking.look() is Crossed.MEMORY
+    assert looking.peak_memory_bytes == 700
 
 
 def test_a_kernel_that_ends_by_itself_crosses_nothing(tmp_path: Path) -> None:
