@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from simulator.faults import Fault, FaultKind, has
-from simulator.means import gpu_devices, group_abilities, has_room_for_image
+from simulator.means import can_fill_disks, free_bytes, gpu_devices, group_abilities
 from simulator.rehearse import RunResult, rehearse
 from simulator.run_events import named
 from simulator.run_folder import emptied_run_folder
@@ -119,7 +119,7 @@ def _live_one_day(rehearsal: Rehearsal, out: Path, number: int, lasts: float) ->
 def possible_kinds(rehearsal: Rehearsal) -> list[FaultKind]:
     """What can be brought about here, to this kernel."""
     strong = not rehearsal.soft
-    has_image = strong and has_room_for_image(rehearsal.out, rehearsal.limits.disk_bytes)
+    has_image = strong and can_fill_disks() and free_bytes(rehearsal.out) > rehearsal.limits.disk_bytes
     groups = group_abilities()
     possible = {
         FaultKind.DISK_FULL: has_image,

@@ -49,7 +49,11 @@ class DiskImage:
         finally:
             image.unlink(missing_ok=True)
         self._ballast = folder / "ballast"
-        self._hold_back(self._free_bytes() - quota_bytes)
+        try:
+            self._hold_back(self._free_bytes() - quota_bytes)
+        except OSError:
+            self.unmount()
+            raise
 
     def used_bytes(self) -> int:
         """Disk in use now."""

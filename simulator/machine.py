@@ -23,13 +23,12 @@ from simulator.kernel_folders import KAGGLE_VIEW, KernelView, WritableArea, copy
 from simulator.kernel_process import INIT_SCRIPT, Enclosure, KernelProcess
 from simulator.means import (
     Enforcement,
-    can_fill_disks,
     can_sandbox,
     free_bytes,
     gpu_devices,
     group_abilities,
-    has_room_for_image,
     kernel_group,
+    may_mount,
 )
 from simulator.sandbox import sandbox_command
 from simulator.settings import Rehearsal
@@ -62,6 +61,7 @@ class Machine:
         self._copy: ReadOnlyCopy | None = None
         self.most_memory_bytes = _most_memory_bytes(rehearsal.limits.memory_bytes)
         self.image: DiskImage | None = None
+        self._no_image = ""
         self.group: ControlGroup | None = None
         self.area = WritableArea(folder / "area")
         self.view = KAGGLE_VIEW
@@ -80,9 +80,8 @@ class Machine:
 
     def _set_up(self, stack: ExitStack) -> None:
         limits, strong = self._rehearsal.limits, not self._rehearsal.soft
-        if strong and has_room_for_image(self._folder, limits.disk_bytes):
-            self.image = DiskImage(self._folder / "image", self.area.root, limits.disk_bytes)
-            stack.callback(self.image.unmount)
+        if strong and may_mount():
+            self._mount_image(stack)
         self._make_area()
         if strong and group_abilities().memory:
             self.group = stack.enter_context(kernel_group(limits.memory_bytes))
@@ -94,6 +93,18 @@ class Machine:
             self.view = KernelView(script, self._folder / "input", self.area.working, self.area.temporary)
             link_inputs(self._staged.paths, self.view.inputs)
             self._inputs_before = _states(self._staged.paths.values())
+
+    def _mount_image(self, stack: ExitStack) -> None:
+        quota_bytes = self._rehearsal.limits.disk_bytes
+        if (free := free_bytes(self._folder)) <= quota_bytes:
+            self._no_image = f"for an image of the quota only {gigabytes_text(free)} are free"
+            return
+        try:
+            self.image = DiskImage(self._folder / "image", self.area.root, quota_bytes)
+        except OSError as error:  # such as in a container without loop devices
+            self._no_image = f"no image could be mounted: {' '.join(str(error).split())}"
+        else:
+            stack.callback(self.image.unmount)
 
     def _make_area(self) -> None:
         try:
@@ -116,7 +127,7 @@ class Machine:
         return [
             Enforcement("time", closed, "all is killed" if closed else "what can be seen is killed"),
             self._memory_enforcement(),
-            Enforcement("disk", self.image is not None, self.image.means if self.image else self._why_no_image()),
+            self._disk_enforcement(),
             Enforcement("network", self._sandboxed, "none but loopback" if self._sandboxed else SOCKETS_WATCHED),
             Enforcement("inputs", self._sandboxed, "read-only" if self._sandboxed else "compared afterwards"),
             *self._cpu_enforcement(),
@@ -128,11 +139,10 @@ class Machine:
             return Enforcement("memory", False, f"{means}; only {gigabytes_text(self.most_memory_bytes)} are free")
         return Enforcement("memory", self.group is not None, means)
 
-    def _why_no_image(self) -> str:
-        free = free_bytes(self._folder)
-        if self._rehearsal.soft or not can_fill_disks() or free > self._rehearsal.limits.disk_bytes:
-            return BLOCKS_WATCHED
-        return f"{BLOCKS_WATCHED}; for an image of the quota only {gigabytes_text(free)} are free"
+    def _disk_enforcement(self) -> Enforcement:
+        if self.image:
+            return Enforcement("disk", True, self.image.means)
+        return Enforcement("disk", False, "; ".join(filter(None, (BLOCKS_WATCHED, self._no_image))))
 
     def _cpu_enforcement(self) -> list[Enforcement]:
         there = len(os.sched_getaffinity(0))

@@ -35,23 +35,29 @@ class Enforcement:
 
 
 @functools.cache
-def can_fill_disks() -> bool:
-    """Whether this process can have mounts of its own on loop devices; if so, it has mounts of its own from now on."""
+def may_mount() -> bool:
+    """Whether this process can have mounts of its own; if so, it has mounts of its own from now on."""
     tools = ("mount", "umount", "mkfs.ext4")
     if os.geteuid() != 0 or not Path("/dev/loop-control").exists() or not all(map(shutil.which, tools)):
         return False
     try:
         own_mount_namespace()
-        with tempfile.TemporaryDirectory(prefix="hourglass-") as folder:  # containers may lack the devices themselves
-            DiskImage(Path(folder, "image"), Path(folder, "disk"), PROBE_DISK_BYTES).unmount()
     except OSError:
         return False
     return True
 
 
-def has_room_for_image(folder: Path, quota_bytes: int) -> bool:
-    """Whether a disk image of the quota's size can be had in a folder."""
-    return can_fill_disks() and free_bytes(folder) > quota_bytes
+@functools.cache
+def can_fill_disks() -> bool:
+    """Whether a disk image can be mounted, tried out."""
+    if not may_mount():
+        return False
+    try:
+        with tempfile.TemporaryDirectory(prefix="hourglass-") as folder:  # containers may lack the devices themselves
+            DiskImage(Path(folder, "image"), Path(folder, "disk"), PROBE_DISK_BYTES).unmount()
+    except OSError:
+        return False
+    return True
 
 
 def free_bytes(folder: Path) -> int:

@@ -163,7 +163,11 @@ def test_where_no_image_can_be_mounted_the_disk_is_watched(
     monkeypatch.setenv("PATH", f"{mount.parent}:{os.environ['PATH']}")
     run = simulate("write_valid()", "--data", str(data))
     assert run.exit_code == 0, run.stdout + run.stderr
-    assert run.summary["limits"]["disk"] == {"hard": False, "means": "a watchdog counts the blocks of its files"}
+    means = "a watchdog counts the blocks of its files; no image could be mounted: mount: no loop device"
+    assert run.summary["limits"]["disk"] == {"hard": False, "means": means}
+    days = simulate("write_valid()", "--data", str(data), "--bad-days", "6", "--time", "5s")
+    assert days.stderr == ""
+    assert "6 bad days" in days.stdout
 
 
 def test_a_kernel_that_cannot_even_begin_is_the_machines_fault(
