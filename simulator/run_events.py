@@ -1,6 +1,7 @@
 """What the runtime noted in run.jsonl."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def named(events: Sequence[Event], name: str) -> list[Event]:
 def number_of(event: Event, field: str) -> float:
     """A field that should be a number; 0 where it is missing or something else."""
     value = event.get(field, 0.0)
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
 
 
 def failure_of(events: Sequence[Event]) -> str | None:
@@ -37,7 +38,13 @@ def failure_of(events: Sequence[Event]) -> str | None:
 def _event(line: str) -> Event | None:
     try:
         event = json.loads(line)
+        if "\\ud" in line:  # half a character, such as of a file's name that is no text, can be written nowhere
+            event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
     except ValueError:
         return None
     known = isinstance(event, dict) and isinstance(event.get("event"), str)
-    return event if known and isinstance(event.get("t_s"), int | float) else None
+    return event if known and _is_moment(event.get("t_s")) else None
+
+
+def _is_moment(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
