@@ -11,6 +11,7 @@ from kernel_src.limits import KernelLimits, parse_bytes, parse_duration_s
 from simulator.durations import LEAST_MEAN_S, MOST_MEAN_S
 from simulator.faults import FaultKind, has, parse_fault
 from simulator.project import Project, read_project
+from simulator.run_folder import folder_beside
 from simulator.settings import CompetitionData, Rehearsal
 
 NO_WEIGHTS = "none"
@@ -64,7 +65,7 @@ def commit_run(rehearsal: Rehearsal, options: argparse.Namespace, *, beside: boo
     return replace(
         rehearsal,
         rerun=False,
-        out=options.out.with_name(f"{options.out.name}-commit") if beside else options.out,
+        out=folder_beside(options.out, "commit") if beside else options.out,
         limits=replace(rehearsal.limits, time_s=time_s),
         clips=options.placeholder if rehearsal.data else None,
     )
@@ -115,13 +116,23 @@ def _data(options: argparse.Namespace, project: Project) -> CompetitionData | No
 
 def _datasets(options: argparse.Namespace, project: Project) -> dict[str, Path]:
     datasets = dict(_named_folder(text) for text in options.input)
-    wanted = [name for name in project.datasets if name not in datasets]
-    if options.weights == NO_WEIGHTS or (options.weights is None and not wanted):
-        return datasets
+    if len(datasets) < len(options.input):
+        raise KernelError(f"--input {' '.join(options.input)}: one name is there twice")
+    for_weights = project.datasets[0] if project.datasets else "weights"
+    if options.weights is not None or (project.datasets and for_weights not in datasets):
+        datasets |= _weights(options, for_weights)
+    if options.weights != NO_WEIGHTS and (missing := [name for name in project.datasets if name not in datasets]):
+        raise KernelError(f"this kernel wants the data set {missing[0]}, too; give it as --input {missing[0]}=FOLDER")
+    return datasets
+
+
+def _weights(options: argparse.Namespace, name: str) -> dict[str, Path]:
+    if options.weights == NO_WEIGHTS:
+        return {}
     weights = Path(options.weights or "weights")
     if not weights.is_dir():
         raise KernelError(f"there are no weights at {weights}; train some, or give --weights FOLDER or {NO_WEIGHTS}")
-    return {(wanted or ["weights"])[0]: weights, **datasets}
+    return {name: weights}
 
 
 def _named_folder(text: str) -> tuple[str, Path]:

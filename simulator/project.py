@@ -53,11 +53,11 @@ def _from_kernel_toml(path: Path) -> Project:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KernelError(f"{path} is no TOML: {error}") from error
-    kernel: dict[str, Any] = tables.get("kernel", {})
+    kernel, limits = (_table(tables.get(name, {}), f"{path} [{name}]") for name in ("kernel", "limits"))
     return Project(
         competition=kernel.get("competition") or None,
-        datasets=tuple(kernel.get("datasets", ())),
-        limits={**FALLBACK_LIMITS, **tables.get("limits", {})},
+        datasets=_names(kernel.get("datasets", []), f"{path} [kernel] datasets"),
+        limits={**FALLBACK_LIMITS, **limits},
         gpu=bool(kernel.get("gpu", False)),
     )
 
@@ -67,10 +67,23 @@ def _from_kernel_metadata(path: Path) -> Project:
         metadata = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise KernelError(f"{path} is no JSON: {error}") from error
-    competitions = metadata.get("competition_sources") or [None]
+    fields = _table(metadata, str(path))
+    competitions = _names(fields.get("competition_sources") or [], f"{path}: competition_sources")
     return Project(
-        competition=competitions[0],
-        datasets=tuple(metadata.get("dataset_sources", ())),
+        competition=competitions[0] if competitions else None,
+        datasets=_names(fields.get("dataset_sources") or [], f"{path}: dataset_sources"),
         limits=FALLBACK_LIMITS,
-        gpu=str(metadata.get("enable_gpu", False)).lower() == "true",
+        gpu=str(fields.get("enable_gpu", False)).lower() == "true",
     )
+
+
+def _table(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise KernelError(f"{where}: expected a table of names and values, got {value!r}")
+    return value
+
+
+def _names(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise KernelError(f'{where}: expected a list of texts, such as ["owner/slug"], got {value!r}')
+    return tuple(value)

@@ -44,6 +44,7 @@ def recut(files: Mapping[str, Path], mean_s: float, seed: int, kept_in: Path = K
 
 def _make(files: Mapping[str, Path], mean_s: float, seed: int, folder: Path) -> None:
     """Makes the folder, whole or not at all."""
+    _sweep(folder.parent)
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
     try:
@@ -57,6 +58,13 @@ def _make(files: Mapping[str, Path], mean_s: float, seed: int, folder: Path) -> 
     finally:
         shutil.rmtree(part, ignore_errors=True)
     print(f"made {len(files):,} clips of {mean_s:g} s on average; they stay in {folder} for the next run", flush=True)
+
+
+def _sweep(kept_in: Path) -> None:
+    """Removes what simulators have half made that were killed before they could do so themselves."""
+    for part in kept_in.glob("*.part"):
+        if not Path("/proc", part.suffixes[-2][1:]).exists():
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _write_clip(path: Path, original: Path, duration_s: float, rng: random.Random) -> None:

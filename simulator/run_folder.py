@@ -43,6 +43,12 @@ def emptied_run_folder(out: Path, marker: str) -> Iterator[Path]:
         os.close(folder)
 
 
+def folder_beside(out: Path, purpose: str) -> Path:
+    """The folder for another run that belongs to the one in `out`."""
+    named = out if out.name else out.absolute()  # "." has no name
+    return named.with_name(f"{named.name}-{purpose}")
+
+
 def keep_working_folder(working: Path, kept: Path) -> None:
     """Copies what the kernel wrote, less what is no file.
 

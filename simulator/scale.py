@@ -1,12 +1,12 @@
 """An hour in a minute: time and clips shrunk together, memory and disk to what the kernel needs anyway plus a share."""
 
-import tempfile
+import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from kernel_src.errors import KernelError
 from kernel_src.limits import KernelLimits
 from simulator.rehearse import rehearse
+from simulator.run_folder import folder_beside
 from simulator.settings import Rehearsal
 from simulator.submission_check import read_table
 
@@ -65,17 +65,16 @@ def measure_base(rehearsal: Rehearsal) -> Base:
     Raises:
         KernelError: it does not get through even these.
     """
-    rehearsal.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=rehearsal.out.parent, prefix="base-") as folder:
-        probe = replace(
-            rehearsal,
-            out=Path(folder) / "run",
-            clips=PROBE_CLIPS if rehearsal.data else None,
-            overrides={**rehearsal.overrides, "passes": PROBE_PASSES},
-            faults=(),
-            live=False,
-        )
-        result = rehearse(probe)
+    probe = replace(
+        rehearsal,
+        out=folder_beside(rehearsal.out, "base"),
+        clips=PROBE_CLIPS if rehearsal.data else None,
+        overrides={**rehearsal.overrides, "passes": PROBE_PASSES},
+        faults=(),
+        live=False,
+    )
+    result = rehearse(probe)
+    shutil.rmtree(probe.out, ignore_errors=True)
     if not result.verdict.good:
         raise KernelError(f"--scale: the kernel fails on {PROBE_CLIPS} clips already: {result.verdict.text}")
     return Base(result.peak_memory_bytes, result.peak_disk_bytes)

@@ -58,6 +58,8 @@ def stage_inputs(rehearsal: Rehearsal, folder: Path) -> StagedInputs:
     """
     rng = random.Random(f"{rehearsal.seed}/{rehearsal.day}")
     datasets = {_dataset_path(name, rehearsal): path for name, path in rehearsal.datasets.items()}
+    if len(datasets) < len(rehearsal.datasets):
+        raise KernelError(f"{', '.join(rehearsal.datasets)}: two inputs would lie in one folder; give --newer-mounts")
     for path in datasets.values():
         if not path.exists():
             raise KernelError(f"{path} does not exist; the kernel needs it as an input")

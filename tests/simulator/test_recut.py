@@ -1,6 +1,8 @@
 """A test set with durations of its own."""
 
+import os
 import random
+import subprocess
 from pathlib import Path
 from statistics import mean
 
@@ -65,6 +67,18 @@ def test_what_cannot_be_decoded_is_named_and_nothing_half_made_stays(files: dict
     with pytest.raises(KernelError, match=rf"of .*{name}: "):
         recut(files, 2.0, 0, tmp_path / "clips")
     assert list((tmp_path / "clips").iterdir()) == []
+
+
+def test_what_a_killed_run_has_half_made_goes_with_the_next(files: dict[str, Path], tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as killed:
+        killed.wait()
+    of_the_dead, of_the_living = (tmp_path / "clips" / f"0123.{pid}.part" for pid in (killed.pid, os.getpid()))
+    for part in (of_the_dead, of_the_living):
+        part.mkdir(parents=True)
+        (part / "clip.wav").touch()
+    recut(files, 2.0, 0, tmp_path / "clips")
+    assert not of_the_dead.exists()
+    assert (of_the_living / "clip.wav").exists()
 
 
 @pytest.mark.parametrize("text", ["0.1s", "20s", "long"])

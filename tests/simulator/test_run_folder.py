@@ -9,7 +9,7 @@ import pytest
 from simulated import PROLOGUE, REPOSITORY, Simulate
 
 from kernel_src.errors import KernelError
-from simulator.run_folder import emptied_run_folder, keep_working_folder
+from simulator.run_folder import emptied_run_folder, folder_beside, keep_working_folder
 
 
 def test_a_link_to_a_folder_will_do_and_stays(tmp_path: Path) -> None:
@@ -22,6 +22,14 @@ def test_a_link_to_a_folder_will_do_and_stays(tmp_path: Path) -> None:
             (out / "log").write_text("of the run before", encoding="utf-8")
             (out / "working").mkdir()
     assert link.is_symlink()
+
+
+def test_a_folder_beside_another_is_named_after_it_even_if_that_is_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folder_beside(Path("build/run"), "commit") == Path("build/run-commit")
+    assert folder_beside(Path(), "commit") == tmp_path.with_name(f"{tmp_path.name}-commit")
 
 
 def test_a_folder_in_use_is_refused_and_free_again_afterwards(tmp_path: Path) -> None:

@@ -63,6 +63,15 @@ def test_a_scaled_run_measures_the_kernel_first(simulate: Simulate, data: Path) 
     assert 80e6 < run.summary["memory_limit_bytes"] - 1.0e9 - 0.1 * 13e9 < 200e6
 
 
+def test_a_folder_left_by_a_killed_measurement_is_used_again(simulate: Simulate, data: Path, tmp_path: Path) -> None:
+    left = tmp_path / "build" / "run-base"
+    (left / ".kernel" / "staged").mkdir(parents=True)
+    (left / "kernel.log").touch()
+    run = simulate("write_valid()", "--data", str(data), "--scale", "1/10")
+    assert run.exit_code == 0, run.stdout + run.stderr
+    assert sorted(path.name for path in (tmp_path / "build").iterdir()) == ["report.html", "run"]
+
+
 def test_a_kernel_that_fails_on_two_clips_is_not_scaled(simulate: Simulate, data: Path) -> None:
     run = simulate("sys.exit(1)", "--data", str(data), "--scale", "1/10")
     assert run.exit_code == 2

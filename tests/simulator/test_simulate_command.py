@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from simulated import Simulate
+from simulated import PROLOGUE, Simulate
 
 from kernel_src.errors import KernelError
 from simulator.command import main
@@ -52,6 +52,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["--clips", "-1"], "--clips -1: expected 0 or more"),
         (["--cpus", "0"], "--cpus 0: expected 1 or more"),
         (["--bad-days", "2", "--both"], "--bad-days plays hidden re-runs only; leave out --both"),
+        (["--input", "a=.", "--input", "a=.."], "one name is there twice"),
+        (["--input", "a/x=.", "--input", "b/x=.."], "a/x, b/x: two inputs would lie in one folder"),
         (["--scale", "1/0"], "--scale 1/0: expected a share"),
         (["--input", "folder"], "expected SLUG=FOLDER"),
         (["--input", "a=nowhere"], "there is no folder nowhere"),
@@ -83,6 +85,20 @@ def test_a_kernel_of_a_competition_wants_its_data_and_weights(
     (script.parent.parent / "kernel.toml").write_text(TOML, encoding="utf-8")
     assert "belongs to the competition contest" in refusal(capsys, "--script", script)
     assert "there are no weights at weights" in refusal(capsys, "--script", script, "--data", data)
+
+
+def test_each_data_set_of_a_kernel_is_wanted_and_the_first_is_that_of_the_weights(
+    script: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (script.parent.parent / "kernel.toml").write_text(TOML, encoding="utf-8")
+    script.write_text(PROLOGUE + "print(*sorted(path.name for path in inputs.iterdir()), flush=True)", encoding="utf-8")
+    for name in ("weights", "elsewhere"):
+        (tmp_path / name).mkdir()
+    arguments = ("--script", script, "--data", data)
+    assert "wants the data set me/more, too; give it as --input me/more=FOLDER" in refusal(capsys, *arguments)
+    assert "wants the data set me/more" in refusal(capsys, *arguments, "--input", "me/weights=elsewhere")
+    main([*map(str, arguments), "--soft", "--input", "me/more=elsewhere"])
+    assert (script.parent / "run" / "kernel.log").read_text(encoding="utf-8") == "contest more weights\n"
 
 
 @pytest.mark.parametrize("content", ["", "fname,a\nx.wav,0\n"], ids=["empty", "without its files"])
@@ -118,6 +134,34 @@ def test_a_script_alone_needs_nothing(script: Path) -> None:
     project = read_project(script)
     assert (project.competition, project.datasets) == (None, ())
     assert project.kernel_limits(rerun=True).time_s == 3600
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("kernel.toml", "kernel = 3", "kernel.toml [kernel]: expected a table"),
+        ("kernel.toml", 'limits = "1h"', "kernel.toml [limits]: expected a table"),
+        ("kernel.toml", '[kernel]\ndatasets = "me/weights"', "kernel.toml [kernel] datasets: expected a list of texts"),
+        ("kernel-metadata.json", "[]", "kernel-metadata.json: expected a table"),
+        (
+            "kernel-metadata.json",
+            '{"competition_sources": "birdclef"}',
+            "competition_sources: expected a list of texts",
+        ),
+        ("kernel-metadata.json", '{"dataset_sources": [3]}', "dataset_sources: expected a list of texts"),
+    ],
+)
+def test_a_project_of_another_shape_is_refused_in_one_line(
+    name: str, content: str, words: str, script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (script.parent / name).write_text(content, encoding="utf-8")
+    assert words in refusal(capsys, "--script", script)
+
+
+def test_a_project_without_data_sets_may_say_so_in_any_way(script: Path) -> None:
+    metadata = {"competition_sources": None, "dataset_sources": None}
+    (script.parent / "kernel-metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+    assert read_project(script).datasets == ()
 
 
 @pytest.mark.parametrize("name", ["kernel.toml", "kernel-metadata.json"])
