@@ -136,7 +136,7 @@ class Machine:
     def _memory_enforcement(self) -> Enforcement:
         means = self.group.means if self.group else PSS_WATCHED
         if self.most_memory_bytes < self._rehearsal.limits.memory_bytes:
-            return Enforcement("memory", False, f"{means}; only {gigabytes_text(self.most_memory_bytes)} are free")
+            means += f"; only {gigabytes_text(self.most_memory_bytes)} are free here, so it would be killed sooner"
         return Enforcement("memory", self.group is not None, means)
 
     def _disk_enforcement(self) -> Enforcement:
