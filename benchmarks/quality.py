@@ -31,7 +31,7 @@ from train_offline.dataset import CURATED, NOISY, TEST, read_split, read_vocabul
 from train_offline.demo_data import write_demo_data
 from train_offline.evaluate import mean_probabilities
 from train_offline.optimization import plain_forward
-from train_offline.recipes import BEST, SILVER, SIZES, Recipe, Size
+from train_offline.recipes import BEST, SILVER, SIZES, FoldFrontend, Recipe, Size
 from train_offline.spectrogram_cache import SpectrogramCache, default_cache
 from train_offline.spectrogram_table import SpectrogramTable
 from train_offline.spectrograms import spectrograms_of
@@ -55,7 +55,8 @@ COMPARED = {size.name: size for size in (REDUCED, *SIZES.values())}
 WITHOUT = (
     replace(BEST, name="best-without-muon", muon_factor=None),
     replace(BEST, name="best-without-following", augmentation=replace(BEST.augmentation, following_share=0.0)),
-    replace(BEST, name="best-without-decibels", scalings=("pcen",)),
+    replace(BEST, name="best-without-decibels", frontends=(FoldFrontend("pcen"),)),
+    replace(BEST, name="best-with-crops-of-one-length", frontends=(FoldFrontend("pcen"), FoldFrontend("db"))),
     replace(BEST, name="best-with-pcen-from-one", pcen_start="one"),
     replace(BEST, name="best-with-partners-of-the-batch", augmentation=replace(BEST.augmentation, partners="batch")),
 )

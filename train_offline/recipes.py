@@ -67,6 +67,16 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class FoldFrontend:
+    """What a fold's spectrograms have of their own, beside what its size says."""
+
+    scaling: Scaling
+    """How mel energies are compressed."""
+    hop_share: float = 1.0
+    """Of the size's hop. At 0.5 frames are twice as fine, and crops of as many frames last half as long."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a network is trained."""
 
@@ -83,7 +93,7 @@ class Recipe:
     """The optimizers'."""
     muon_factor: float | None = None
     """Muon optimizes the convolutions at so many times a stage's learning rate; None: AdamW does it, as all else."""
-    scalings: tuple[Scaling, ...] = ("pcen",)
+    frontends: tuple[FoldFrontend, ...] = (FoldFrontend("pcen"),)
     """Of the spectrograms; folds take turns, so that an ensemble hears in all of these ways."""
     pcen_start: PcenStart = "one"
     """Of spectrograms with PCEN."""
@@ -94,8 +104,10 @@ class Recipe:
 
     def size_of_fold(self, size: "Size", fold: int) -> "Size":
         """A size with the frontend that one fold has."""
-        scaling = self.scalings[fold % len(self.scalings)]
-        return replace(size, frontend=replace(size.frontend, scaling=scaling, pcen_start=self.pcen_start))
+        own = self.frontends[fold % len(self.frontends)]
+        hop_samples = round(size.frontend.hop_samples * own.hop_share)
+        frontend = replace(size.frontend, scaling=own.scaling, hop_samples=hop_samples, pcen_start=self.pcen_start)
+        return replace(size, frontend=frontend)
 
     @property
     def uses_noisy(self) -> bool:
@@ -113,7 +125,7 @@ class Size:
 
     frontend: FrontendConfig
     crop_frames: int
-    """The length of the network's input; 4.0 s in all sizes."""
+    """The length of the network's input; 4.0 s in all sizes, where a fold's frontend has no other hop."""
     width: int
     """The network's `ModelConfig.width`."""
     depth: int
@@ -164,7 +176,7 @@ SILVER = Recipe(
 BEST = replace(
     SILVER,
     name="best",
-    scalings=("pcen", "db"),
+    frontends=(FoldFrontend("pcen"), FoldFrontend("db", hop_share=0.5)),
     pcen_start="first_frame",
     muon_factor=20 / 3,
     augmentation=Augmentation(max_gain_db=10.0, mixed_share=0.6, following_share=0.4, partners="all"),

@@ -26,7 +26,7 @@ from train_offline.known_bad_clips import NO_SIGNAL
 from train_offline.manifest_file import write_manifest
 from train_offline.metric import lwlrap
 from train_offline.out_of_fold import OutOfFoldScore, score_weights
-from train_offline.recipes import SILVER, Stage
+from train_offline.recipes import SILVER, FoldFrontend, Stage
 from train_offline.spectrogram_cache import SpectrogramCache
 from train_offline.training import TrainingSettings, train
 from train_offline.weights_report import write_report
@@ -63,13 +63,14 @@ def test_the_score_beside_the_weights_can_be_had_again_from_the_weights(training
     assert score.counts.sum() > 0
 
 
-def test_folds_take_turns_with_the_scalings_of_a_recipe(training_data: Path, tmp_path: Path) -> None:
-    recipe = replace(SILVER, scalings=("pcen", "db"))
+def test_folds_take_turns_with_the_frontends_of_a_recipe(training_data: Path, tmp_path: Path) -> None:
+    recipe = replace(SILVER, frontends=(FoldFrontend("pcen"), FoldFrontend("db", hop_share=0.5)))
     members = train(settings(training_data, tmp_path / "weights", recipe=recipe))
-    assert [(member.fold, member.frontend["scaling"]) for member in members[::2]] == [
-        (0, "pcen"),
-        (1, "db"),
-        (2, "pcen"),
+    hop_samples = TINY.frontend.hop_samples
+    assert [(member.fold, member.frontend["scaling"], member.frontend["hop_samples"]) for member in members[::2]] == [
+        (0, "pcen", hop_samples),
+        (1, "db", hop_samples // 2),
+        (2, "pcen", hop_samples),
     ]
     score = score_weights(training_data, tmp_path / "weights")
     for member in members:
