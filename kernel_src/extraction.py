@@ -73,6 +73,8 @@ class SpectrogramSource:
         self._failed: set[str] = set()
         self._at_work_since_s: dict[Job, float] = {}
         self._stuck: set[Job] = set()
+        self._spare_threads = 0
+        self._given_up: set[Job] = set()
         self._threads: list[threading.Thread] = []
         self._transform = None if device is None else DeviceTransform(device, self._deliver, events)
         for extractor in extractors:
@@ -127,10 +129,17 @@ class SpectrogramSource:
                 return future.result(max(0.0, min(STUCK_LOOK_S, left_s)))
             except FutureTimeoutError as error:
                 self._replace_stuck_threads()
-                if job in self._stuck:
-                    raise StuckError(self._key(job)) from error
-                if left_s <= 0:
-                    raise NotReadyError(self._key(job)) from error
+                is_stuck = job in self._stuck
+                if (is_stuck or left_s <= 0) and self._give_up(job, future):
+                    raise (StuckError if is_stuck else NotReadyError)(self._key(job)) from error
+
+    def _give_up(self, job: Job, future: "Future[Spectrogram | None]") -> bool:
+        """Waits for it no longer, so that it is held once it comes; False where it has just come."""
+        with self._lock:
+            still_due = self._waited_for.get(job) is future
+            if still_due:
+                self._given_up.add(job)
+        return still_due
 
     def is_ready(self, clip: int, config: FrontendConfig) -> bool:
         """Whether `get` would answer at once, or after making again what has been made and found no room."""
@@ -162,8 +171,9 @@ class SpectrogramSource:
         now_s = time.monotonic()
         with self._lock:
             stuck = {job for job, since_s in self._at_work_since_s.items() if now_s - since_s > STUCK_S} - self._stuck
-            new = min(len(stuck), MOST_SPARE_THREADS - len(self._stuck))
+            new = min(len(stuck), MOST_SPARE_THREADS - self._spare_threads)
             self._stuck |= stuck
+            self._spare_threads += new
         for _ in range(new):
             self._start_thread(ThreadExtractor())
 
@@ -183,6 +193,7 @@ class SpectrogramSource:
                 self._deliver(job, error)
             with self._lock:
                 self._at_work_since_s.pop(job, None)
+                self._stuck.discard(job)
 
     def _deliver(self, job: Job, result: Spectrogram | BaseException) -> None:
         """Stores a spectrogram and wakes whoever waits for it."""
@@ -194,8 +205,9 @@ class SpectrogramSource:
         with self._lock:
             self._made.add(job)
             future = self._waited_for.pop(job, None)
-            if refused and future is None:
+            if refused and (future is None or job in self._given_up):
                 self._hold(job, result)
+            self._given_up.discard(job)
         if future is not None:
             future.set_result(result)
         self._schedule.finish(job, refused=refused)

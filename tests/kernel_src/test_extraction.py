@@ -180,6 +180,27 @@ def test_a_clip_that_is_stuck_in_its_decoder_is_not_waited_for_to_the_end_of_pat
         assert opened.get(0) is not None
 
 
+def test_a_slow_clip_that_finds_no_room_is_got_once_it_is_made_look_after_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "STUCK_S", 0.1)
+    monkeypatch.setattr(extraction, "STUCK_LOOK_S", 0.02)
+
+    def read(path: Path, *rest: float) -> np.ndarray:
+        time.sleep(0.4)
+        return read_waveform(path, *rest)
+
+    monkeypatch.setattr(extractors, "read_waveform", read)
+    names = write_clips(tmp_path, 1)
+    with bench(tmp_path, names, NO_ROOM) as opened:
+        for _ in range(3):
+            with pytest.raises(StuckError):
+                opened.get(0)
+            time.sleep(0.8)  # it is made meanwhile, with nobody there who waits for it
+            assert opened.source.is_ready(0, SMALL_FRONTEND)
+            assert opened.get(0) is not None
+
+
 def test_a_clip_that_was_not_announced_is_made_when_it_is_asked_for(tmp_path: Path) -> None:
     names = write_clips(tmp_path, 1)
     with bench(tmp_path, names) as opened:
