@@ -211,14 +211,18 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
 
         return retried
 
-    def upload_folder(self, request: Any, folder: Path) -> None:
+    def upload_folder(self, request: Any, folder: Path, notes: Path) -> None:
         """Uploads the files of a folder for a data set; the client remembers what was begun in case it is cut off.
 
         Args:
             request: whose `files` grow by those that have arrived.
             folder: its folders are left out, and metadata files.
+            notes: where that is remembered; made for this user alone, for the notes hold signed addresses.
         """
-        with contextlib.redirect_stdout(io.StringIO()), ResumableUploadContext() as context:
+        notes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        context = ResumableUploadContext()
+        context._temp_dir = str(notes)  # noqa: SLF001  # it would be one folder of the machine, which all users share
+        with contextlib.redirect_stdout(io.StringIO()), context:
             self.upload_files(request, None, str(folder), ApiBlobType.DATASET, context, quiet=True)
 
     def upload_complete(self, path: str, url: str, quiet: bool, resume: bool = False) -> ResumableUploadResult:

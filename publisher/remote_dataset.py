@@ -28,6 +28,8 @@ from train_offline.model_card import CARD_NAME
 
 READY, FAILED, DELETED = "ready", "failed", "deleted"
 PAGE_FILES = 200
+NOTES_FOLDER = "uploads"
+"""Beside the folder that is uploaded: where the client remembers uploads that were cut."""
 EXPIRIES = 2
 
 
@@ -151,7 +153,7 @@ class RemoteDataset:
             body.files = []
             with shown_transfer(f"uploading {self.id}", folder.total_bytes) as transfer:
                 self._client.transfer = transfer
-                self._client.upload_folder(body, folder.path)
+                self._client.upload_folder(body, folder.path, folder.path.with_name(NOTES_FOLDER))
             if len(body.files) == len(folder.sizes_bytes):
                 return self._make(request, new=new)
         raise KaggleError(f"uploading {self.id} failed: the places for its files expired twice; run this again")

@@ -1,5 +1,6 @@
 """Weights on their way to a data set."""
 
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -213,6 +214,20 @@ def test_an_upload_that_was_interrupted_goes_on_the_next_time(
     assert "goes on where it stopped" in run.err
     assert publish("weights").exit_code == 0
     assert any((body["range"] or "").startswith("bytes 5000-") for body in kaggle.calls("PUT"))
+
+
+def test_what_is_remembered_of_an_upload_is_for_its_owner_and_its_project_alone(
+    publish: Publish, kaggle: KaggleServer, project: Path, tmp_path: Path
+) -> None:
+    """It holds signed addresses; and in a folder for all, one that another user made first could not be written to."""
+    kaggle.misbehave("PUT", Fault(cut_after=5_000), *[Fault(cut_after=0)] * 3)
+    assert publish("weights").exit_code == 1
+    notes = project / "build" / "uploads"
+    assert len(list(notes.iterdir())) == 1
+    assert stat.S_IMODE(notes.stat().st_mode) == 0o700
+    assert list((tmp_path / "home").iterdir()) == []  # TMPDIR in these tests
+    assert publish("weights").exit_code == 0
+    assert list(notes.iterdir()) == []
 
 
 def test_an_upload_that_gets_on_at_each_try_is_not_given_up(publish: Publish, kaggle: KaggleServer) -> None:
