@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kernel_src.manifest import Manifest, read_manifest
-from publisher.alone import alone_in
 from publisher.bundle_check import check_bundle
 from publisher.client import Client
 from publisher.competition_data import count_clips, fetch_data, unpack
@@ -16,10 +15,12 @@ from publisher.publishing import Publishing
 from publisher.remote_dataset import READY, RemoteDataset
 from publisher.remote_kernel import COMPLETE, RemoteKernel, RunState
 from publisher.submit import submit, wait_for_score
+from simulator.alone import alone_in
 from train_offline.progress import clock_text
 from train_offline.weights_check import weights_files
 
 INTERRUPTED = 128 + signal.SIGINT
+WE = "publish.py"
 
 
 def publish_weights(publishing: Publishing) -> int:
@@ -116,7 +117,7 @@ def _fetch_valid_output(publishing: Publishing, client: Client, kernel: RemoteKe
     """Fetches what the run left, even if it ended badly, and checks it."""
     out = publishing.options.out or publishing.project.folder / "build" / "output"
     try:
-        with alone_in(out):
+        with alone_in(out, WE):
             fetched = fetch_output(client, kernel, out)
     except KaggleError as error:
         if state.word != COMPLETE:
@@ -175,7 +176,7 @@ def bring_data(publishing: Publishing) -> int:
     """Fetches, unpacks and counts the competition's data."""
     competition, out = publishing.competition, publishing.options.out
     archive = out / f"{competition}.zip"
-    with alone_in(out):
+    with alone_in(out, WE):
         if archive.exists() or not (counts := _counts_if_there(competition, out)):
             if not archive.exists():
                 fetch_data(publishing.sign_in(), competition, out)

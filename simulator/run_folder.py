@@ -2,13 +2,13 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from kernel_src.errors import KernelError
+from simulator.alone import alone_in
 
 
 @contextlib.contextmanager
@@ -25,22 +25,17 @@ def emptied_run_folder(out: Path, marker: str) -> Iterator[Path]:
     Raises:
         KernelError: the folder holds something that no run has made, is in use, or cannot be written to.
     """
-    try:
-        if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / marker).is_file())):
-            raise KernelError(f"{out} holds files that no such run has made; choose another folder with --out")
-        out.mkdir(parents=True, exist_ok=True)
-        folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise _unusable(out, error) from error
-    try:
-        _take(folder, out)
+    with contextlib.ExitStack() as stack:
         try:
+            if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / marker).is_file())):
+                raise KernelError(f"{out} holds files that no such run has made; choose another folder with --out")
+            stack.enter_context(alone_in(out, "run"))
             _empty(out, marker)
         except OSError as error:
-            raise _unusable(out, error) from error
+            raise KernelError(
+                f"{out} cannot take the results ({error.strerror or error}); choose another folder with --out"
+            ) from error
         yield out.resolve()
-    finally:
-        os.close(folder)
 
 
 def folder_beside(out: Path, purpose: str) -> Path:
@@ -64,15 +59,6 @@ def keep_working_folder(working: Path, kept: Path) -> None:
         raise KernelError(f"what the kernel wrote cannot be kept in {kept}: {error}") from error
 
 
-def _take(folder: int, out: Path) -> None:
-    """Keeps other runs away until the folder's descriptor is closed, if only because this process was killed."""
-    with contextlib.suppress(OSError):  # a network's file system may know no such locks
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise KernelError(f"{out} is in use by another run; wait for it, or choose another with --out") from error
-
-
 def _empty(out: Path, marker: str) -> None:
     """Removes all but the marker, by which the rest would still be known if this were interrupted."""
     for path in out.iterdir():
@@ -81,10 +67,6 @@ def _empty(out: Path, marker: str) -> None:
         elif path.name != marker:
             path.unlink()
     (out / marker).write_bytes(b"")
-
-
-def _unusable(out: Path, error: OSError) -> KernelError:
-    return KernelError(f"{out} cannot take the results ({error.strerror or error}); choose another folder with --out")
 
 
 def _special_files(folder: str, names: list[str]) -> set[str]:

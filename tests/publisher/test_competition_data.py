@@ -163,7 +163,7 @@ def test_a_folder_in_which_another_call_is_at_work_is_left_to_it(
     fcntl.flock(other, fcntl.LOCK_EX)
     run = publish("data", "--out", tmp_path)
     assert run.exit_code == 2
-    assert "another publish.py is at work in it" in run.err
+    assert "is in use by another publish.py; wait for it, or choose another with --out" in run.err
     assert few_clips.seen == []
     os.close(other)
     assert publish("data", "--out", tmp_path).exit_code == 0
