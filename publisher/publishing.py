@@ -42,6 +42,11 @@ class Publishing:
         return self.options.build or self.project.folder / "build"
 
     @property
+    def dataset_path(self) -> Path:
+        """Where the data set of weights is laid out."""
+        return self.build / DATASET_FOLDER
+
+    @property
     def weights(self) -> Path:
         """The folder of weights."""
         return self.options.weights or self.project.folder / "weights"
@@ -82,8 +87,7 @@ class Publishing:
         """The weights, checked and laid out; a KernelError where kernel.toml does not say whose they are."""
         if weights_dataset(self.project).startswith(f"{PLACEHOLDER}/"):
             raise KernelError(f'{KERNEL_TOML} [kernel]: datasets still says "{PLACEHOLDER}"; write "{client.user}/..."')
-        out = self.build / DATASET_FOLDER
-        return write_dataset_folder(self.project, self.weights, out, self.licence, client.secrets)
+        return write_dataset_folder(self.project, self.weights, self.dataset_path, self.licence, client.secrets)
 
     @property
     def licence(self) -> str:

@@ -25,9 +25,14 @@ WE = "publish.py"
 
 def publish_weights(publishing: Publishing) -> int:
     """Uploads the weights, unless Kaggle has them already."""
-    options = publishing.options
     weights_dataset(publishing.project)
     client = publishing.sign_in()
+    with alone_in(publishing.dataset_path, WE, "--build"):
+        return _upload_weights(publishing, client)
+
+
+def _upload_weights(publishing: Publishing, client: Client) -> int:
+    options = publishing.options
     folder = publishing.dataset_folder(client)
     remote = RemoteDataset(client, folder.id)
     status = remote.settled_status()
@@ -36,6 +41,9 @@ def publish_weights(publishing: Publishing) -> int:
         return 0
     if status == READY:
         client.tell(f"{folder.id}: {different[0]}; uploading a new version")
+    owner = folder.id.partition("/")[0]
+    if owner.lower() != client.user.lower():  # an organisation's, or one to which somebody has invited this account
+        client.tell(f"{folder.id} belongs to {owner}, and you are {client.user}; Kaggle may refuse it at its end")
     notes = options.message or _notes(read_manifest(publishing.weights))
     url = remote.upload(folder, notes, new=status is None)
     if options.no_wait:

@@ -1,5 +1,7 @@
 """Weights on their way to a data set."""
 
+import fcntl
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -100,6 +102,31 @@ def test_an_upload_that_is_still_under_way_is_waited_for_not_repeated(publish: P
     assert "nothing was uploaded" in run.out
     assert "blobs_received" in run.err
     assert len(kaggle.state.datasets["tester/tiny-weights"].versions) == 1
+
+
+def test_weights_that_another_call_is_uploading_are_left_to_it(publish: Publish, project: Path) -> None:
+    folder = project / "build" / "dataset"
+    folder.mkdir()
+    other = os.open(folder, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    run = publish("weights")
+    assert run.exit_code == 2
+    assert "is in use by another publish.py; wait for it, or choose another with --build" in run.err
+    assert list(folder.iterdir()) == []
+    os.close(other)
+    assert publish("weights").exit_code == 0
+
+
+def test_a_data_set_of_another_account_is_told_before_the_upload_and_not_after_it_alone(
+    publish: Publish, kaggle: KaggleServer, project: Path
+) -> None:
+    toml = project / "kernel.toml"
+    toml.write_text(toml.read_text().replace("tester/tiny-weights", "team/tiny-weights"))
+    run = publish("weights")
+    assert run.exit_code == 1
+    told = run.err.index("team/tiny-weights belongs to team, and you are tester")
+    assert told < run.err.index("uploading team/tiny-weights")
+    assert kaggle.calls("CreateDataset") != []  # Kaggle decides: tester may be of the team
 
 
 def test_a_file_that_got_lost_at_kaggle_is_a_failure(publish: Publish, kaggle: KaggleServer) -> None:
