@@ -1,5 +1,6 @@
 """Brings back what a run left, and checks the submission as the simulator does."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ from simulator.submission_check import submission_faults
 SUBMISSION_NAME = "submission.csv"
 SAMPLE_NAME = "sample_submission.csv"
 LOG_NAME = "kernel.log"
+LIST_NAME = ".brought-back"
+"""In the folder: the files that the last call brought there, one a line."""
 
 
 @dataclass(frozen=True)
@@ -31,30 +34,44 @@ class Fetched:
 
 
 def fetch_output(client: Client, kernel: RemoteKernel, out: Path) -> Fetched:
-    """Fetches the log and every file of the newest run.
+    """Fetches the log and every file of the newest run; what the last call brought goes first, for it may be older.
 
     Raises:
         KaggleError: something could not be fetched.
     """
     output = kernel.output()
-    out.mkdir(parents=True, exist_ok=True)
-    (out / SUBMISSION_NAME).unlink(missing_ok=True)  # one from an earlier run must not be taken for this one's
+    for name in output.files:
+        if not _stays_inside(name):
+            raise client.failed(
+                f'{kernel.id} left a file named "{name}", which lies outside of its folder; not fetched'
+            )
+    names = (LOG_NAME, *output.files)
+    _begin_anew(out, names)
     log = read_log(output.log)
     (out / LOG_NAME).write_text(log.text, encoding="utf-8")
     for name, url in output.files.items():
         expired = f"its address has expired; {client.again}"
         call = Call(f"fetching {name} of {kernel.id}", not_found=expired, forbidden=expired)
         open_start = partial(open_address, url, client.patience.timeout_s)
-        Download(client, call, open_start, out / _harmless(client, kernel, name)).fetch()
-    return Fetched(out, (LOG_NAME, *output.files), log.seconds_s)
+        Download(client, call, open_start, out / name).fetch()
+    return Fetched(out, names, log.seconds_s)
 
 
-def _harmless(client: Client, kernel: RemoteKernel, name: str) -> str:
-    """The name, if it stays in the folder."""
+def _stays_inside(name: str) -> bool:
+    """Whether a file of this name lies in the folder that it is to be put into."""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise client.failed(f'{kernel.id} left a file named "{name}", which lies outside of its folder; not fetched')
-    return name
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _begin_anew(out: Path, names: Iterable[str]) -> None:
+    """Removes what the last call brought, and notes what this one will bring; other files are left alone."""
+    out.mkdir(parents=True, exist_ok=True)
+    brought = out / LIST_NAME
+    old = brought.read_text(encoding="utf-8", errors="replace").split("\n") if brought.is_file() else []
+    for name in (SUBMISSION_NAME, *old):
+        if _stays_inside(name) and (out / name).is_file():
+            (out / name).unlink()
+    brought.write_text("\n".join(names), encoding="utf-8")
 
 
 def sample_submission(client: Client, competition: str, folder: Path) -> Path:

@@ -160,6 +160,28 @@ def test_an_old_submission_is_not_taken_for_this_runs(publish: Publish, pushed: 
     assert not (project / "build" / "output" / "submission.csv").exists()
 
 
+def test_files_of_the_run_before_go_and_what_else_lies_there_stays(
+    publish: Publish, pushed: KaggleServer, project: Path
+) -> None:
+    out, left = project / "build" / "output", pushed.state.kernels["tester/tiny-kernel"].output
+    assert publish("output").exit_code == 0
+    (out / "plots" / "mine.txt").write_text("my own")
+    del left["plots/one.svg"]
+    assert publish("output").exit_code == 0
+    assert not (out / "plots" / "one.svg").exists()
+    assert (out / "notes.txt").exists()
+    assert (out / "plots" / "mine.txt").exists()
+
+
+def test_no_list_of_what_was_brought_back_removes_a_file_outside_of_the_folder(
+    publish: Publish, pushed: KaggleServer, project: Path
+) -> None:
+    pushed.state.kernels["tester/tiny-kernel"].output[".brought-back"] = b"../../kernel.toml\n\n.\nplots\n"
+    assert publish("output").exit_code == 0
+    assert publish("output").exit_code == 0
+    assert (project / "kernel.toml").exists()
+
+
 def test_the_sample_may_come_from_data_that_are_here(publish: Publish, pushed: KaggleServer, tmp_path: Path) -> None:
     (tmp_path / "sample_submission.csv").write_bytes(SAMPLE)
     assert publish("output", "--data", tmp_path).exit_code == 0
