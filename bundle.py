@@ -1,8 +1,8 @@
 """Makes one script out of a runtime package: `python bundle.py --help`."""
 
-import sys
+try:
+    from bundler.cli import main
 
-from bundler.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
+except KeyboardInterrupt:  # while the modules are loaded, which takes a second
+    raise SystemExit(130) from None

@@ -1,5 +1,8 @@
 """Runs a script kernel under its limits; see `python simulate.py --help`."""
 
-from simulator.command import main
+try:
+    from simulator.command import main
 
-raise SystemExit(main())
+    raise SystemExit(main())
+except KeyboardInterrupt:  # while the modules are loaded, which takes a second
+    raise SystemExit(130) from None

@@ -4,12 +4,15 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from bundler.errors import BundleError
 
 KERNEL_TOML = "kernel.toml"
+TABLES = ("kernel", "limits", "smoke", "weights")
+"""Those that something reads; a project may have others of its own."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,14 @@ def read_project(folder: Path) -> Project:
     """
     path = folder / KERNEL_TOML
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise BundleError(f"{path} is missing; it names the kernel's id, title, entry and package") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BundleError(f"{path} cannot be read: {error}") from None
+    for name in set(tables) - set(TABLES):
+        if (meant := get_close_matches(name.lower(), TABLES, n=1, cutoff=0.8)) and meant[0] not in tables:
+            raise BundleError(f"{path}: nothing reads a table [{name}]; is it [{meant[0]}]?")
     kernel = KernelTable(**_checked("kernel", tables.get("kernel"), KernelTable))
     smoke = SmokeTable(**_checked("smoke", tables["smoke"], SmokeTable)) if "smoke" in tables else None
     return Project(folder, tables, kernel, smoke)

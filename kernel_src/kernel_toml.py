@@ -9,5 +9,5 @@ from pathlib import Path
 from typing import Any
 
 KERNEL_TOML: dict[str, dict[str, Any]] = tomllib.loads(
-    (Path(__file__).parents[1] / "kernel.toml").read_text(encoding="utf-8")
+    (Path(__file__).parents[1] / "kernel.toml").read_text(encoding="utf-8-sig")
 )

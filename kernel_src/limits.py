@@ -1,10 +1,13 @@
 """The limits that a kernel runs under, and the words for them that kernel.toml uses."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kernel_src.errors import KernelError
+
+Value = TypeVar("Value", int, float)
 
 SECONDS_PER_UNIT = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 BYTES_PER_UNIT = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -39,12 +42,12 @@ def parse_duration_s(text: str | float) -> float:
 
 
 def parse_bytes(text: str | float) -> int:
-    """Bytes from "14GB", "500MB" or a plain number of bytes; 1 GB is 10^9 bytes.
+    """Bytes from "14GB" or "500MB"; 1 GB is 10^9 bytes. A plain number is refused: who writes 14 does not mean bytes.
 
     Raises:
         KernelError: the text is no size above zero.
     """
-    return int(_parse(text, BYTES_PER_UNIT, default_unit="B", example='"14GB" or "500MB"'))
+    return int(_parse(text, BYTES_PER_UNIT, default_unit="", example='"14GB" or "500MB"'))
 
 
 def limits_from_table(table: Mapping[str, str | float], *, commit_run: bool = False) -> KernelLimits:
@@ -62,17 +65,26 @@ def limits_from_table(table: Mapping[str, str | float], *, commit_run: bool = Fa
         raise KernelError(f"kernel.toml [limits]: unknown {unknown}; known are {sorted(known)}")
     if missing := sorted({"time", "memory", "disk"} - set(table)):
         raise KernelError(f'kernel.toml [limits]: {missing} missing; add for example time = "1h"')
-    time_s = parse_duration_s(table["time"])  # on commit too: what cannot be read must not first fail in the re-run
-    commit_time_s = parse_duration_s(table.get("commit_time", table["time"]))
+    time_s = _read(table, "time", parse_duration_s, 0.0)
+    # Read on each run: what cannot be read must not first fail in the re-run.
+    commit_time_s = _read(table, "commit_time", parse_duration_s, time_s)
     defaults = KernelLimits
     return KernelLimits(
         time_s=commit_time_s if commit_run else time_s,
-        memory_bytes=parse_bytes(table["memory"]),
-        disk_bytes=parse_bytes(table["disk"]),
-        time_reserve_s=parse_duration_s(table.get("time_reserve", defaults.time_reserve_s)),
-        memory_reserve_bytes=parse_bytes(table.get("memory_reserve", defaults.memory_reserve_bytes)),
-        disk_reserve_bytes=parse_bytes(table.get("disk_reserve", defaults.disk_reserve_bytes)),
+        memory_bytes=_read(table, "memory", parse_bytes, 0),
+        disk_bytes=_read(table, "disk", parse_bytes, 0),
+        time_reserve_s=_read(table, "time_reserve", parse_duration_s, defaults.time_reserve_s),
+        memory_reserve_bytes=_read(table, "memory_reserve", parse_bytes, defaults.memory_reserve_bytes),
+        disk_reserve_bytes=_read(table, "disk_reserve", parse_bytes, defaults.disk_reserve_bytes),
     )
+
+
+def _read(table: Mapping[str, str | float], key: str, parse: Callable[[str | float], Value], default: Value) -> Value:
+    """One limit, or its default; what cannot be read is told with its name."""
+    try:
+        return parse(table[key]) if key in table else default
+    except KernelError as error:
+        raise KernelError(f"kernel.toml [limits] {key}: {error}") from None
 
 
 def _parse(text: str | float, units: Mapping[str, float], *, default_unit: str, example: str) -> float:

@@ -50,13 +50,16 @@ def read_project(script: Path) -> Project:
 
 def _from_kernel_toml(path: Path) -> Project:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KernelError(f"{path} is no TOML: {error}") from error
     kernel, limits = (_table(tables.get(name, {}), f"{path} [{name}]") for name in ("kernel", "limits"))
+    datasets = _names(kernel.get("datasets", []), f"{path} [kernel] datasets")
+    if "limits" not in tables:  # misspelt, perhaps: others than the usual ones must not pass unnoticed
+        raise KernelError(f'{path} has no table [limits]; add it with time = "1h", memory = "14GB" and disk = "5GB"')
     return Project(
         competition=kernel.get("competition") or None,
-        datasets=_names(kernel.get("datasets", []), f"{path} [kernel] datasets"),
+        datasets=datasets,
         limits={**FALLBACK_LIMITS, **limits},
         gpu=bool(kernel.get("gpu", False)),
     )

@@ -108,7 +108,7 @@ def test_no_module_is_named_like_a_package_that_is_installed(package: str) -> No
     assert names & installed <= set()
 
 
-def test_the_doors_are_three_lines_long() -> None:
+def test_the_doors_are_a_few_lines_long() -> None:
     for door in ("bundle.py", "simulate.py", "publish.py"):
-        body = ast.parse((ROOT / door).read_text(encoding="utf-8")).body
-        assert len([node for node in body if not isinstance(node, ast.Expr)]) <= 3
+        tree = ast.parse((ROOT / door).read_text(encoding="utf-8"))
+        assert len([node for node in ast.walk(tree) if isinstance(node, ast.stmt)]) <= 5

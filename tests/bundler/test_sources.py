@@ -112,6 +112,8 @@ def test_what_no_constant_can_say_is_an_error(value):
         ("[smoke]\ntime_s = nan", "[smoke]: time_s = nan; expected a number above zero"),
         ("[smoke.environment]\nX = 1", "expected a table of texts"),
         ("[kernel", "kernel.toml cannot be read: "),
+        ('[limit]\ntime = "1h"', "kernel.toml: nothing reads a table [limit]; is it [limits]?"),
+        ("[Smoke]", "kernel.toml: nothing reads a table [Smoke]; is it [smoke]?"),
     ],
 )
 def test_a_wrong_kernel_toml_says_what_where_and_what_was_expected(project, line, fault):
@@ -121,6 +123,17 @@ def test_a_wrong_kernel_toml_says_what_where_and_what_was_expected(project, line
     with pytest.raises(BundleError) as caught:
         read_project(folder)
     assert fault in str(caught.value)
+
+
+def test_a_table_of_the_projects_own_is_left_to_it(project):
+    assert read_project(project(HELLO, toml="[limits]\n[limit]\n[networks]\n")).tables["networks"] == {}
+
+
+def test_a_kernel_toml_as_windows_writes_it_is_read(project):
+    folder = project(HELLO)
+    toml = folder / "kernel.toml"
+    toml.write_text(toml.read_text(), encoding="utf-8-sig", newline="\r\n")
+    assert read_project(folder).kernel.package == "app"
 
 
 def test_a_table_all_of_whose_keys_have_defaults_may_be_empty(project):

@@ -13,8 +13,8 @@ def test_durations_are_read_as_people_write_them(text: str | int, seconds_s: flo
     assert parse_duration_s(text) == seconds_s
 
 
-@pytest.mark.parametrize(("text", "size_bytes"), [("14GB", 14 * 10**9), ("1.5 MB", 1_500_000), (12, 12)])
-def test_a_gigabyte_is_a_thousand_million_bytes(text: str | int, size_bytes: int) -> None:
+@pytest.mark.parametrize(("text", "size_bytes"), [("14GB", 14 * 10**9), ("1.5 MB", 1_500_000), ("12B", 12)])
+def test_a_gigabyte_is_a_thousand_million_bytes(text: str, size_bytes: int) -> None:
     assert parse_bytes(text) == size_bytes
 
 
@@ -22,6 +22,13 @@ def test_a_gigabyte_is_a_thousand_million_bytes(text: str | int, size_bytes: int
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(KernelError, match="such as"):
         parse_duration_s(text)
+
+
+@pytest.mark.parametrize("text", [14, "14", 14.0, "14gb", "14 GiB", True, "0GB", -1, "-1GB", float("nan")])
+def test_what_is_no_size_is_refused_with_an_example(text: str | float) -> None:
+    """Nobody who writes 14 means bytes."""
+    with pytest.raises(KernelError, match='such as "14GB"'):
+        parse_bytes(text)
 
 
 @given(st.integers(1, 10**6), st.sampled_from(["ms", "s", "m", "h"]))
@@ -38,7 +45,7 @@ def test_the_run_on_commit_has_a_limit_of_its_own() -> None:
 @pytest.mark.parametrize("key", sorted({*TABLE, "time_reserve", "memory_reserve", "disk_reserve"}))
 def test_each_run_refuses_what_the_other_could_not_read(key: str, commit_run: bool) -> None:
     """A mistake that only the hidden re-run finds costs everything."""
-    with pytest.raises(KernelError, match="some"):
+    with pytest.raises(KernelError, match=rf"^kernel.toml \[limits\] {key}: cannot read 'some'.*such as"):
         limits_from_table({**TABLE, key: "some"}, commit_run=commit_run)
 
 

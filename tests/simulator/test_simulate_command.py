@@ -48,6 +48,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["--script", "gone.py"], "there is no script gone.py"),
         (["--time", "soon"], "cannot read 'soon'"),
         (["--memory", "14XB"], "cannot read '14XB'"),
+        (["--memory", "14"], "cannot read '14': expected a number with one of"),
         (["--speed", "0"], "--speed 0: expected a share"),
         (["--clips", "-1"], "--clips -1: expected 0 or more"),
         (["--cpus", "0"], "--cpus 0: expected 1 or more"),
@@ -114,7 +115,8 @@ def test_a_table_without_content_or_files(
 
 
 def test_a_project_is_read_from_kernel_toml_one_folder_up(script: Path) -> None:
-    (script.parent.parent / "kernel.toml").write_text(TOML, encoding="utf-8")
+    toml = TOML.replace("\n", "\r\n")
+    (script.parent.parent / "kernel.toml").write_text(toml, encoding="utf-8-sig", newline="")  # as Windows writes it
     project = read_project(script)
     assert (project.competition, project.datasets, project.gpu) == ("contest", ("me/weights", "me/more"), True)
     assert project.kernel_limits(rerun=True).time_s == 7200
@@ -142,6 +144,10 @@ def test_a_script_alone_needs_nothing(script: Path) -> None:
         ("kernel.toml", "kernel = 3", "kernel.toml [kernel]: expected a table"),
         ("kernel.toml", 'limits = "1h"', "kernel.toml [limits]: expected a table"),
         ("kernel.toml", '[kernel]\ndatasets = "me/weights"', "kernel.toml [kernel] datasets: expected a list of texts"),
+        ("kernel.toml", '[limit]\ntime = "9h"', "kernel.toml has no table [limits]; add it with time ="),
+        ("kernel.toml", "[limits]\nmemory = 14", "kernel.toml [limits] memory: cannot read 14: expected a number with"),
+        ("kernel.toml", "[limits]\ndisk = true", "kernel.toml [limits] disk: cannot read True: expected a number with"),
+        ("kernel.toml", "[limits]\nmemmory = '1GB'", "kernel.toml [limits]: unknown ['memmory']; known are"),
         ("kernel-metadata.json", "[]", "kernel-metadata.json: expected a table"),
         (
             "kernel-metadata.json",
