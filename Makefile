@@ -4,24 +4,35 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# What you may set on the command line, as in `make train DATA=~/fat2019 SIZE=full`.
+# What you may set on the command line, as in `make train DATA=~/fat2019 SIZE=full`. `make help` shows each with the line
+# above it.
+
+# the data set: recordings and tables in the competition's layout
 DATA    ?= demo/data
+# the folder of fold weights
 WEIGHTS ?= weights
+# how is trained: best or silver
 RECIPE  ?= best
+# of the network: demo, small or full
 SIZE    ?= small
+# the folds that are trained, such as 0,1; all of them where it is empty
 FOLDS   ?=
+# the rehearsal's time limit, such as 60s; that of kernel.toml where it is empty
 TIME    ?=
-ARGS    ?=
-# How many bad days `make rehearse` plays.
+# how many bad days `make rehearse` plays
 DAYS    ?= 50
-# A note for a new version of the weights, or beside a submission.
+# a note for a new version of the weights, or beside a submission
 MESSAGE ?=
-# A data set of real recordings, for the tests that want one.
+# a data set of real recordings, for the tests that want one
 RECORDINGS ?=
-# Which torch: a GPU wants `make setup TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu126"`.
+# more options for the plain command that a target runs and prints
+ARGS    ?=
+# which torch: a GPU wants TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu126"
 TORCH   ?= $(or $(strip $(file < $(chosen))),torch==2.13.0)
-PYTHON312 ?= python3.12
+# the Python that the environment is made with, 3.11 or newer
 PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+# the Python of Kaggle's image, for `make test-image`
+PYTHON312 ?= python3.12
 
 venv := .venv
 python := $(venv)/bin/python
@@ -54,7 +65,9 @@ endif
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  settings: DATA= WEIGHTS= RECIPE= SIZE= FOLDS= TIME= ARGS=, for example: make train DATA=recordings SIZE=full"
+	@echo; echo "  settings, as in: make train DATA=recordings SIZE=full"
+	@awk '/^# / { said = substr($$0, 3) } \
+	  /^[A-Z0-9]+ *[?]=/ { printf "  %-12s %s%s\n", $$1 "=", said, $$3 ~ /^[a-z0-9]/ ? " (" $$3 ")" : "" }' $(MAKEFILE_LIST)
 
 setup: $(ready) ## the environment .venv, made by every other target that needs it; TORCH= chooses the build of torch
 

@@ -1,6 +1,7 @@
 """The Makefile, with a Python that only says what it was asked for."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -121,3 +122,11 @@ def test_help_names_every_target_that_says_what_it_does(make: Make) -> None:
     shown = make("help").stdout
     for target in ("setup", "demo", "train", "kernel", "smoke", "simulate", "push", "submit", "test", "check", "clean"):
         assert f"  make {target} " in shown
+
+
+def test_help_names_every_setting_with_what_it_is_for(make: Make) -> None:
+    settings = re.findall(r"^([A-Z0-9]+) *\?=", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"DATA", "TORCH", "PYTHON312"} <= {*settings}
+    shown = make("help").stdout
+    for setting in settings:
+        assert re.search(rf"^  {setting}= +\w+", shown, re.MULTILINE), setting
