@@ -7,7 +7,7 @@ from simulator.rehearse import RunResult
 from simulator.report_passes import PASSES, pass_lanes, passes_parts
 from simulator.run_events import Event, named, number_of
 from simulator.summary import dated_faults, summary_rows
-from train_offline.drawing import Bar, Lane, Level, Mark, Series, lane_chart, line_chart
+from train_offline.drawing import LANE_NAME_WIDTH, Bar, Lane, Level, Mark, Series, lane_chart, line_chart
 from train_offline.page import banner, folded, page, paragraph, section, table
 
 TIME_LABEL = "seconds since the kernel's start"
@@ -83,14 +83,12 @@ def _phases(result: RunResult) -> list[Bar]:
 
 
 def _memory(result: RunResult) -> str:
-    return line_chart(
-        [Series("memory", [(sample.t_s, sample.memory_bytes / 1e9) for sample in result.samples])],
+    return _over_time(
+        result,
+        Series("memory", [(sample.t_s, sample.memory_bytes / 1e9) for sample in result.samples]),
         title="memory in use over time",
-        x_label=TIME_LABEL,
         y_label="GB",
-        x_end=_end_s(result),
         levels=[Level(result.rehearsal.limits.memory_bytes / 1e9, "limit"), *_spill_level(result.events)],
-        marks=_marks(result),
     )
 
 
@@ -100,30 +98,25 @@ def _spill_level(events: Sequence[Event]) -> list[Level]:
 
 
 def _disk(result: RunResult) -> str:
-    return line_chart(
-        [Series("disk", [(sample.t_s, sample.disk_bytes / 1e9) for sample in result.samples])],
+    return _over_time(
+        result,
+        Series("disk", [(sample.t_s, sample.disk_bytes / 1e9) for sample in result.samples]),
         title="disk in use over time",
-        x_label=TIME_LABEL,
         y_label="GB",
-        x_end=_end_s(result),
         levels=[Level(result.rehearsal.limits.disk_bytes / 1e9, "quota")],
-        marks=_marks(result),
     )
 
 
 def _score(result: RunResult) -> str:
     if not result.curve:
         return paragraph("Not known: there is no truth to score against, or no valid submission.")
-    last_t_s, last = result.curve[-1]
-    points = [*result.curve, (max(_end_s(result), last_t_s), last)]
-    return line_chart(
-        [Series("lwlrap", points, steps=True)],
+    points = [*result.curve, (_end_s(result), result.curve[-1][1])]
+    return _over_time(
+        result,
+        Series("lwlrap", points, steps=True),
         title="lwlrap of the submissions as they were written",
-        x_label=TIME_LABEL,
         y_label="lwlrap",
         from_zero=False,
-        x_end=_end_s(result),
-        marks=_marks(result),
     )
 
 
@@ -132,15 +125,38 @@ def _settled(result: RunResult) -> str:
     points = [(float(event["t_s"]), number_of(event, "settled")) for event in result.events if "settled" in event]
     if not points:
         return paragraph("Not known: the kernel did not say.")
-    return line_chart(
-        [Series("settled", points, steps=True)],
+    return _over_time(
+        result,
+        Series("settled", points, steps=True),
         title="clips whose ranking has settled",
-        x_label=TIME_LABEL,
         y_label="clips",
         y_whole=True,
         levels=[Level(number_of(event, "clips"), "all clips") for event in named(result.events, "plan")[:1]],
-        x_end=_end_s(result),
+    )
+
+
+def _over_time(
+    result: RunResult,
+    line: Series,
+    *,
+    title: str,
+    y_label: str,
+    from_zero: bool = True,
+    y_whole: bool = False,
+    levels: Sequence[Level] = (),
+) -> str:
+    """A line below the lanes: a moment lies at the same place in both."""
+    return line_chart(
+        [line],
+        title=title,
+        x_label=TIME_LABEL,
+        y_label=y_label,
+        from_zero=from_zero,
+        y_whole=y_whole,
+        levels=levels,
         marks=_marks(result),
+        x_end=_end_s(result),
+        left=LANE_NAME_WIDTH,
     )
 
 
@@ -176,7 +192,9 @@ def _marks(result: RunResult) -> list[Mark]:
 
 def _end_s(result: RunResult) -> float:
     """Where the time axis of all drawings ends."""
-    return max([result.wall_s, *(sample.t_s for sample in result.samples[-1:])])
+    moments = [sample.t_s for sample in result.samples[-1:]] + [float(event["t_s"]) for event in result.events]
+    moments += [t_s for t_s, _ in (*result.submissions, *result.faults)]  # one may be seen after the kernel's end
+    return max([result.wall_s, *moments])
 
 
 def _moment(event: Event, text: str, colour: int) -> Bar:

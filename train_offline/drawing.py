@@ -103,6 +103,7 @@ def line_chart(
     y_whole: bool = False,
     levels: Sequence[Level] = (),
     marks: Sequence[Mark] = (),
+    left: float = LEFT,
 ) -> str:
     """Lines over one pair of axes, as SVG.
 
@@ -117,17 +118,18 @@ def line_chart(
         y_whole: the same of the y axis.
         levels: horizontal lines across.
         marks: vertical lines across.
+        left: where the x axis begins in the picture; `LANE_NAME_WIDTH` for a chart below lanes.
     """
     xs = [x for line in series for x, _ in line.points] + [mark.x for mark in marks]
     ys = [y for line in series for _, y in line.points] + [level.y for level in levels]
     names = [line.name for line in series]
     bottom = TOP + PLOT_HEIGHT
-    x_scale = Scale(0.0, end_after([*xs, x_end or 0.0]), LEFT, WIDTH - RIGHT)
+    x_scale = Scale(0.0, end_after([*xs, x_end or 0.0]), left, WIDTH - RIGHT)
     y_scale = Scale(*room_for(ys, from_zero=from_zero), bottom, TOP)
     parts = [
         x_axis(x_scale, bottom, x_label, whole=x_whole),
-        y_axis(y_scale, y_label, whole=y_whole),
-        *(_level(level, y_scale) for level in levels),
+        y_axis(y_scale, y_label, whole=y_whole, left=left),
+        *(_level(level, y_scale, left) for level in levels),
         *(_line(line, number, x_scale, y_scale) for number, line in enumerate(series)),
         *(_mark(mark, x_scale, bottom) for mark in marks),
         legend(names, bottom + AXIS_HEIGHT),
@@ -184,9 +186,9 @@ def _dot(x: float, y: float, tip: str) -> str:
     return f'<circle cx="{x}" cy="{y}" r="3">{tooltip(tip)}</circle>'
 
 
-def _level(level: Level, scale: Scale) -> str:
+def _level(level: Level, scale: Scale, left: float) -> str:
     y = scale(level.y)
-    line = f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
+    line = f'<line class="level" x1="{left}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
     return line + text_at(WIDTH - RIGHT, y - 4, level.text, "end")
 
 

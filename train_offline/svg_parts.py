@@ -57,14 +57,14 @@ def x_axis(scale: Scale, y: float, label: str, *, whole: bool = False) -> str:
     return "".join([*parts, text_at((scale.begin_px + scale.end_px) / 2, y + 34, label, "middle")])
 
 
-def y_axis(scale: Scale, label: str, *, whole: bool = False) -> str:
-    """Grid lines across with their numbers at the left, whole ones where asked for, and what they mean."""
+def y_axis(scale: Scale, label: str, *, whole: bool = False, left: float = LEFT) -> str:
+    """Grid lines across with their numbers at their left ends, whole ones where asked for, and what they mean."""
     parts = []
     for tick in ticks(scale.low, scale.high, whole=whole):
         y = scale(tick)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(text_at(LEFT - 6, y + 4, number_text(tick), "end"))
-    return "".join([*parts, turned_text(14, (scale.begin_px + scale.end_px) / 2, label)])
+        parts.append(f'<line class="grid" x1="{left}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(text_at(left - 6, y + 4, number_text(tick), "end"))
+    return "".join([*parts, turned_text(left - 56, (scale.begin_px + scale.end_px) / 2, label)])
 
 
 def legend_height(names: Sequence[str]) -> float:

@@ -67,6 +67,14 @@ def test_the_drawings_are_seen_in_a_browser_and_nothing_is_fetched(report: Path,
     assert not seen["wide"]
 
 
+def test_a_moment_lies_at_the_same_place_in_every_drawing(report: Path) -> None:
+    drawings = report.read_text(encoding="utf-8").split("<svg")[1:]
+    axes = [tuple(re.findall(r'<line class="axis" x1="([\d.]+)" x2="([\d.]+)"', drawing)) for drawing in drawings]
+    assert len(axes) == 5
+    assert len(axes[0]) > 3  # the axis itself and its ticks
+    assert set(axes) == {axes[0]}
+
+
 def test_the_report_names_no_address_and_trusts_no_text(report: Path) -> None:
     text = report.read_text(encoding="utf-8")
     assert not re.findall(r"(?:src|href|url|@import)\s*[=(]", text)
