@@ -44,12 +44,17 @@ class RemoteDataset:
     def __init__(self, client: Client, dataset: str) -> None:
         self._client = client
         self.id = dataset
-        self._owner, self._slug = dataset.split("/")[:2]
+        self.owner, self._slug = dataset.split("/")[:2]
 
     @property
     def url(self) -> str:
         """Its page."""
-        return f"https://www.kaggle.com/datasets/{self._owner}/{self._slug}"
+        return f"https://www.kaggle.com/datasets/{self.owner}/{self._slug}"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it belongs to the account that is signed in."""
+        return self.owner.lower() == self._client.user.lower()
 
     def _call(self, doing: str, *, repeatable: bool = True) -> Call:
         return Call(
@@ -65,7 +70,7 @@ class RemoteDataset:
     def status(self) -> str | None:
         """Kaggle's word for its state, such as "ready"; None if there is no such data set."""
         request = ApiGetDatasetStatusRequest()
-        request.owner_slug, request.dataset_slug = self._owner, self._slug
+        request.owner_slug, request.dataset_slug = self.owner, self._slug
 
         def ask() -> str | None:
             try:
@@ -81,7 +86,7 @@ class RemoteDataset:
 
     def _is_absence(self, status: int) -> bool:
         """Whether a refusal means that there is no such data set: Kaggle hides by 403 what others may not know of."""
-        return status == 404 or (status == 403 and self._owner.lower() == self._client.user.lower())
+        return status == 404 or (status == 403 and self.is_own)
 
     def settled_status(self) -> str | None:
         """Its state, once Kaggle is done with an upload that is under way."""
@@ -94,7 +99,7 @@ class RemoteDataset:
 
     def _pages(self) -> Iterator[Any]:
         request = ApiListDatasetFilesRequest()
-        request.owner_slug, request.dataset_slug = self._owner, self._slug
+        request.owner_slug, request.dataset_slug = self.owner, self._slug
         request.page_size = PAGE_FILES
 
         def ask() -> Any:
@@ -113,7 +118,7 @@ class RemoteDataset:
     def read(self, name: str) -> bytes:
         """The bytes of one small file."""
         request = ApiDownloadDatasetRequest()
-        request.owner_slug, request.dataset_slug, request.file_name = self._owner, self._slug, name
+        request.owner_slug, request.dataset_slug, request.file_name = self.owner, self._slug, name
 
         def ask() -> bytes:
             with self._client.build_kaggle_client() as kaggle:

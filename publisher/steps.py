@@ -41,9 +41,10 @@ def _upload_weights(publishing: Publishing, client: Client) -> int:
         return 0
     if status == READY:
         client.tell(f"{folder.id}: {different[0]}; uploading a new version")
-    owner = folder.id.partition("/")[0]
-    if owner.lower() != client.user.lower():  # an organisation's, or one to which somebody has invited this account
-        client.tell(f"{folder.id} belongs to {owner}, and you are {client.user}; Kaggle may refuse it at its end")
+    if not remote.is_own:  # an organisation's, or one to which somebody has invited this account
+        client.tell(
+            f"{folder.id} belongs to {remote.owner}, and you are {client.user}; Kaggle may refuse it at its end"
+        )
     notes = options.message or _notes(read_manifest(publishing.weights))
     url = remote.upload(folder, notes, new=status is None)
     if options.no_wait:
@@ -83,7 +84,8 @@ def _check_dataset(publishing: Publishing, client: Client) -> None:
     if not publishing.kernel_toml.datasets:
         return
     remote = RemoteDataset(client, weights_dataset(publishing.project))
-    if (status := remote.status()) != READY:
+    # Kaggle tells the state of a data set to its owner only; the files of a friend's can be compared all the same.
+    if remote.is_own and (status := remote.status()) != READY:
         state = f"is {status}, not ready" if status else "is not there"
         raise client.failed(f"the data set {remote.id} {state}; upload the weights with `python publish.py weights`")
     names = weights_files(check_weights(publishing.weights, client.secrets))

@@ -154,6 +154,8 @@ class KaggleState:
 
     def status(self, request: ApiGetDatasetStatusRequest) -> ApiGetDatasetStatusResponse:
         answer = ApiGetDatasetStatusResponse()
+        if request.owner_slug != self.user:  # https://github.com/Kaggle/kaggle-cli/issues/368
+            raise RefusalError(404, "Not Found")
         dataset = self._dataset(request.owner_slug, request.dataset_slug)
         answer.status = DatabundleVersionStatus[step(dataset.coming)]
         return answer

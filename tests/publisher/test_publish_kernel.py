@@ -110,6 +110,20 @@ def test_other_weights_at_kaggle_than_here_stop_the_push(
     assert uploaded.calls("SaveKernel") == []
 
 
+def test_weights_in_a_data_set_of_somebody_elses_are_compared_though_kaggle_tells_its_state_to_nobody_else(
+    publish: Publish, uploaded: KaggleServer, project: Path
+) -> None:
+    uploaded.state.datasets["friend/tiny-weights"] = uploaded.state.datasets.pop("tester/tiny-weights")
+    toml = project / "kernel.toml"
+    toml.write_text(toml.read_text().replace("tester/tiny-weights", "friend/tiny-weights"))
+    bundle(project)
+    assert publish("kernel", "--no-wait").exit_code == 0
+    uploaded.state.datasets["friend/tiny-weights"].versions[-1]["manifest.json"] = b"{}"
+    run = publish("kernel", "--no-wait")
+    assert run.exit_code == 1
+    assert "does not hold the weights" in run.err
+
+
 def test_a_notebook_is_pushed_as_one(publish: Publish, uploaded: KaggleServer, project: Path) -> None:
     bundle(project, "--notebook")
     run = publish("kernel", "--no-wait")
