@@ -47,6 +47,7 @@ with _silent_import():
         ApiBlobType,
         AuthMethod,
         KaggleApi,
+        KaggleCredentials,
         ResumableUploadContext,
         ResumableUploadResult,
         get_access_token_from_env,
@@ -57,6 +58,8 @@ Answer = TypeVar("Answer")
 PLAIN = re.compile(r"[!-~]+")
 
 UPLOAD = Call("starting an upload")
+
+UNAUTHENTICATED = 401
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, BadZipFile)
 """What reading an answer of another form than expected comes to."""
@@ -154,12 +157,15 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
             KaggleError: it failed; the line says why.
             KeyboardInterrupt: it was interrupted; with what to do where it may be done for all that.
         """
-        failures = 0
+        failures, renewed = 0, False
         while True:
             try:
                 with contextlib.redirect_stdout(io.StringIO()):
                     return function()
             except requests.RequestException as error:
+                if status_of(error) == UNAUTHENTICATED and not renewed and self._renews_login():
+                    renewed = True
+                    continue
                 failures += 1
                 if failures >= self.patience.tries or not self._wait_after(error, call, failures):
                     raise self.failed(describe(error, call, failures, self.again)) from None
@@ -169,6 +175,21 @@ class Client(KaggleApi):  # type: ignore[misc] # the client ships no types
                 if call.repeatable:
                     raise
                 raise KeyboardInterrupt(f"{call.doing} was interrupted; {call.in_doubt}") from None
+
+    def _renews_login(self) -> bool:
+        """Whether there is a new access token now: one of `kaggle auth login` lasts twelve hours."""
+        if self.config_values.get(self.CONFIG_NAME_AUTH_METHOD) != str(AuthMethod.OAUTH):
+            return False
+        expired = self.config_values.pop(self.CONFIG_NAME_TOKEN)  # nothing is answered that carries it
+        try:
+            with self.build_kaggle_client() as kaggle:
+                login = KaggleCredentials.load(client=kaggle)
+                login.refresh_access_token()
+        except (requests.RequestException, *UNREADABLE):
+            self.config_values[self.CONFIG_NAME_TOKEN] = expired
+            return False
+        self.config_values[self.CONFIG_NAME_TOKEN] = login.get_access_token()
+        return True
 
     def _wait_after(self, error: requests.RequestException, call: Call, failures: int) -> bool:
         """Waits before the next try; False where another try is pointless."""

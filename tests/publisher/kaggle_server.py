@@ -138,7 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.site.state
         basic = base64.b64encode(f"{state.user}:{state.key}".encode()).decode()
         known = {f"Basic {basic}", *(f"Bearer {token}" for token in state.tokens)}
-        if not route.endswith("IntrospectToken") and self.headers.get("Authorization") not in known:
+        given = self.headers.get("Authorization")
+        asks_for_one = route.endswith("GenerateAccessToken") and given is None
+        if given not in known and not route.endswith("IntrospectToken") and not asks_for_one:
             raise RefusalError(401, "Unauthenticated")
 
     def do_PUT(self) -> None:

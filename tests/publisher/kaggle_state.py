@@ -43,6 +43,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.kernels.types.kernels_enums import KernelWorkerStatus
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
+from kagglesdk.users.types.account_service import GenerateAccessTokenRequest, GenerateAccessTokenResponse
 from slugify import slugify
 
 SIGNATURE = "0123456789abcdef-a-signature"
@@ -134,6 +135,7 @@ class KaggleState:
     def __init__(self, user: str = "tester", key: str = "a" * 32) -> None:
         self.user, self.key = user, key
         self.tokens: dict[str, str] = {}
+        self.refresh_tokens: set[str] = set()
         self.datasets: dict[str, Dataset] = {}
         self.blobs: dict[str, Blob] = {}
         self.kernels: dict[str, Kernel] = {}
@@ -346,10 +348,19 @@ class KaggleState:
         answer.username = self.tokens.get(request.token, "")
         return answer
 
+    def generate_token(self, request: GenerateAccessTokenRequest) -> GenerateAccessTokenResponse:
+        if request.refresh_token not in self.refresh_tokens:
+            raise RefusalError(401, "Unauthenticated")
+        answer = GenerateAccessTokenResponse()
+        answer.token, answer.expires_in = f"KGAT_renewed_{len(self.tokens)}", 12 * 3600
+        self.tokens[answer.token] = self.user
+        return answer
+
     def routes(self) -> dict[str, tuple[type[Any], Callable[[Any], Any]]]:
         """The calls of the client: the type of each request, and what answers it."""
         return {
             "security.OAuthService/IntrospectToken": (IntrospectTokenRequest, self.introspect),
+            "users.AccountService/GenerateAccessToken": (GenerateAccessTokenRequest, self.generate_token),
             "blobs.BlobApiService/StartBlobUpload": (ApiStartBlobUploadRequest, self.start_upload),
             "datasets.DatasetApiService/GetDatasetStatus": (ApiGetDatasetStatusRequest, self.status),
             "datasets.DatasetApiService/ListDatasetFiles": (ApiListDatasetFilesRequest, self.list_files),

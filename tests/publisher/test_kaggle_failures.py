@@ -1,5 +1,6 @@
 """Each way in which Kaggle can fail is one clear line and an exit code that is not zero."""
 
+import json
 import signal
 import threading
 from collections.abc import Callable
@@ -66,6 +67,41 @@ def test_an_expired_token(publish: Publish, kaggle: KaggleServer, monkeypatch: p
     assert "expired token" in run.err
     assert "KGAT_f" not in run.err
     assert kaggle.calls("StartBlobUpload") == []
+
+
+@pytest.fixture
+def logged_in(pushed: KaggleServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> KaggleServer:
+    """The same for one who has no key, but has called `kaggle auth login` twelve hours ago."""
+    monkeypatch.delenv("KAGGLE_KEY")
+    monkeypatch.delenv("KAGGLE_USERNAME")
+    pushed.state.tokens["KGAT_of_this_morning"] = "tester"
+    pushed.state.refresh_tokens.add("KGRT_to_renew_it")
+    login = {
+        "refresh_token": "KGRT_to_renew_it",
+        "access_token": "KGAT_of_this_morning",
+        "access_token_expiration": datetime.now(UTC).isoformat(),
+        "username": "tester",
+    }
+    (tmp_path / "home" / ".kaggle").mkdir()
+    (tmp_path / "home" / ".kaggle" / "credentials.json").write_text(json.dumps(login))
+    return pushed
+
+
+def test_a_login_that_expires_while_a_run_is_waited_for_is_renewed(
+    publish: Publish, logged_in: KaggleServer, clock: FakeClock
+) -> None:
+    clock.at_each_pause = lambda: logged_in.state.tokens.pop("KGAT_of_this_morning", None)
+    run = publish("output")
+    assert run.exit_code == 0, run.err
+    assert len(logged_in.calls("GenerateAccessToken")) == 1
+
+
+def test_a_login_that_cannot_be_renewed_is_told(publish: Publish, logged_in: KaggleServer, clock: FakeClock) -> None:
+    clock.at_each_pause = logged_in.state.tokens.clear
+    logged_in.state.refresh_tokens.clear()
+    run = publish("output")
+    assert "does not accept your credentials (401)" in one_line(run)
+    assert "KGAT_of_this_morning" not in run.err
 
 
 def test_a_key_is_used_where_the_token_beside_it_has_expired(
