@@ -19,6 +19,9 @@ COMPLETE, ERROR = "complete", "error"
 CANCELLED = ("cancel_requested", "cancel_acknowledged")
 PAGE_FILES = 100
 
+LONGEST_STALE_S = 600.0
+"""How long after a push the run before may still be shown."""
+
 SESSION_LIMIT = "session count"
 IN_USE = "already in use"
 
@@ -137,8 +140,9 @@ class RemoteKernel:
             version: the version whose run it must be. For a moment after a push the run before may still be shown.
 
         Raises:
-            KaggleError: it takes too long, or another version was pushed meanwhile.
+            KaggleError: it takes too long or never begins, or another version was pushed meanwhile.
         """
+        stale_s: list[float] = []
 
         def look() -> RunState:
             state = self.state()
@@ -149,7 +153,15 @@ class RemoteKernel:
                 raise self._client.failed(
                     f"version {newest} of {self.id} was pushed while version {version} was waited for: {self.url}"
                 )
-            return state if newest == version else RunState("not begun")
+            if newest == version:
+                return state
+            stale_s.append(self._client.clock.now_s())
+            if stale_s[-1] - stale_s[0] >= LONGEST_STALE_S:
+                raise self._client.failed(
+                    f"Kaggle shows version {newest} of {self.id}, which is {state}, and not version {version} that was"
+                    f" pushed; look at {self.url} what has become of it"
+                )
+            return RunState("not begun")
 
         return wait_for(f"run of {self.id}", look, lambda state: state.is_over, self._client)
 

@@ -65,6 +65,17 @@ def test_the_end_of_the_run_before_is_not_taken_for_the_end_of_this_one(publish:
     assert run.err.index("not begun") < run.err.index("running") < run.err.index("complete")
 
 
+def test_a_run_that_is_never_shown_is_not_waited_for_all_day(
+    publish: Publish, pushed: KaggleServer, clock: FakeClock
+) -> None:
+    pushed.state.kernels["tester/tiny-kernel"].stale_looks = 10_000
+    run = publish("kernel")
+    assert run.exit_code == 1
+    assert "Kaggle shows version 1 of tester/tiny-kernel, which is complete, and not version 2" in run.err
+    assert "python publish.py output" in run.err
+    assert clock.seconds_s < 1200
+
+
 def test_a_version_that_is_pushed_meanwhile_is_noticed(
     publish: Publish, pushed: KaggleServer, clock: FakeClock
 ) -> None:
