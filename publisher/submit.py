@@ -41,7 +41,7 @@ def submit(client: Client, kernel: RemoteKernel, version: int, competition: str,
         lambda: client.competition_submit_code(SUBMISSION_NAME, message, competition, kernel.id, version, quiet=True),
     )
     if not answer.ref:
-        raise client.failed(f"{call.doing} failed: {answer.message or 'Kaggle gave it no number'}")
+        raise client.failed(f"{call.doing} failed: {answer.message or 'Kaggle gave it no number'}; {call.in_doubt}")
     return int(answer.ref)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from kaggle_server import KaggleServer
+from kagglesdk.competitions.types.competition_api_service import ApiCreateCodeSubmissionResponse
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiListKernelSessionOutputRequest,
     ApiListKernelSessionOutputResponse,
@@ -53,6 +54,16 @@ def test_a_version_that_is_pushed_while_the_one_before_is_checked_is_not_submitt
     assert run.exit_code == 1
     assert "version 2 of tester/tiny-kernel was pushed while version 1 was checked" in run.err
     assert pushed.calls("CreateCodeSubmission") == []
+
+
+def test_a_submission_that_got_no_number_is_looked_for_before_it_is_made_again(
+    publish: Publish, pushed: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(pushed)
+    monkeypatch.setattr(pushed.state, "create_submission", lambda _: ApiCreateCodeSubmissionResponse())
+    run = publish("submit")
+    assert run.exit_code == 1
+    assert f"look at https://www.kaggle.com/competitions/{COMPETITION}/submissions before you run this again" in run.err
 
 
 def test_a_used_up_day_and_a_failed_scoring_are_failures(publish: Publish, pushed: KaggleServer) -> None:
