@@ -1,11 +1,13 @@
 """The run itself: a prior submission, then spectrograms beside the first pass, then passes while there is time."""
 
+import builtins
 import os
+import queue
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,6 +36,9 @@ COMPILER_PATIENCE_S = 10.0
 FAREWELL_S = 0.5
 """How long the end of a run waits for threads that have been told to go."""
 
+Leave = Callable[[int], object]
+"""Ends the run at once with an exit code, whatever hangs."""
+
 
 def main() -> int:
     """Runs the kernel; returns the exit code.
@@ -41,6 +46,27 @@ def main() -> int:
     On the hidden test set every failure ends in the best submission so far and exit code 0, for an exception there
     costs everything. In the run on commit it is loud: 2 for inputs that do not fit, a traceback for our own faults.
     """
+    return _main_of_a_notebook() if hasattr(builtins, "__IPYTHON__") else _main(os._exit)
+
+
+def _main_of_a_notebook() -> int:
+    """The same on a thread, which is left behind where it hangs: a notebook whose process ends has failed."""
+    ends: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            ends.put(_main(ends.put))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the cell waits
+            ends.put(error)
+
+    threading.Thread(target=work, name="run", daemon=True).start()
+    end = ends.get()
+    if isinstance(end, BaseException):
+        raise end
+    return end
+
+
+def _main(leave: Leave) -> int:
     # Until the last resort waits for it, SIGTERM waits too: the first submission is a moment away.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
@@ -53,7 +79,7 @@ def main() -> int:
     threads_before = set(threading.enumerate())
     with EventLog(settings.working_dir / "run.jsonl", budget.elapsed_s) as events:
         try:
-            run(settings, budget, events)
+            run(settings, budget, events, leave)
         except KernelError as error:
             events.emit("run_failed", str(error), reason=str(error))
             if not settings.is_rerun:
@@ -63,21 +89,27 @@ def main() -> int:
             events.emit("run_failed", traceback.format_exc(), reason=repr(error))
             if not settings.is_rerun:
                 raise
-    _leave_if_threads_hang(set(threading.enumerate()) - threads_before)
+    _leave_if_threads_hang(set(threading.enumerate()) - threads_before, leave)
     return 0
 
 
-def _leave_if_threads_hang(threads: Set[threading.Thread]) -> None:
+def _leave_if_threads_hang(threads: Set[threading.Thread], leave: Leave) -> None:
     """Ends the process at once if one of these does not end: the interpreter's own way out may fail beside it."""
     join_all(threads, FAREWELL_S)
     if any(thread.is_alive() for thread in threads):
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        leave(0)
 
 
-def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
+def run(settings: RunSettings, budget: TimeBudget, events: EventLog, leave: Leave) -> None:
     """The flow, from the clip list to the last write.
+
+    Args:
+        settings: limits and overrides.
+        budget: the time.
+        events: the log.
+        leave: what the last resort does when the time is up.
 
     Raises:
         KernelError: the inputs are missing or do not fit; whatever could be written by then is written.
@@ -121,7 +153,7 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog) -> None:
 
         writer = SubmissionWriter(submission, Blend(len(clips.fnames), priors), budget, events)
         at_the_end.callback(submission.remove_spare)
-        guarded.callback(LastResort(budget, writer.write_last, events).stand_down)
+        guarded.callback(LastResort(budget, writer.write_last, events, leave).stand_down)
         prepare_for_torch()
         from kernel_src.tagging import Tagger  # noqa: PLC0415 - torch takes seconds to load
 

@@ -1,5 +1,6 @@
 """The runtime as Kaggle starts it: a process of its own, with real clips and weights."""
 
+import builtins
 import csv
 import json
 import os
@@ -219,6 +220,36 @@ def test_too_little_time_still_gives_a_valid_submission_in_time(tmp_path: Path, 
     assert done.exit_code == 0, done.stderr
     assert time.monotonic() - began_s < max(time_s, 3.0)  # a process needs a moment to start and to leave
     assert len(done.rows) == 6
+
+
+CELL = """
+import builtins
+builtins.__IPYTHON__ = True  # as IPython does
+from kernel_src.run import main
+print("the cell ends with", main(), flush=True)
+"""
+
+
+@pytest.mark.usefixtures("competition", "weights")
+def test_when_the_time_is_up_a_notebook_goes_on_to_its_end(tmp_path: Path) -> None:
+    variables = environment(tmp_path, rerun=True, time_s=1.0)
+    done = subprocess.run([sys.executable, "-c", CELL], env=variables, capture_output=True, text=True, check=False)
+    assert "the time is up" in done.stdout
+    assert done.stdout.splitlines()[-1] == "the cell ends with 0"
+    assert len(Finished(0, "", "", tmp_path / "working").rows) == 6
+
+
+@pytest.mark.usefixtures("competition", "weights")
+def test_a_fault_in_a_notebook_is_as_loud_as_in_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OwnFaultError
+
+    monkeypatch.setattr("kernel_src.tagging.Tagger.tag", fail)
+    monkeypatch.setattr(builtins, "__IPYTHON__", True, raising=False)
+    for name, value in environment(tmp_path, rerun=False).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OwnFaultError):
+        run_module.main()
 
 
 @pytest.fixture
