@@ -160,15 +160,19 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog, leave: Leav
         tagger = Tagger(settings, budget, events, clips, extractors=extractors, writer=writer)
         outcome = tagger.tag(weights_dir, manifest)
         at_the_end.close()
-        _tell_of_end(outcome, len(clips.fnames), budget, events)
+        _tell_of_end(outcome, len(clips.fnames), submission, budget, events)
 
 
-def _tell_of_end(outcome: "Outcome", n_clips: int, budget: TimeBudget, events: EventLog) -> None:
+def _tell_of_end(
+    outcome: "Outcome", n_clips: int, submission: Submission, budget: TimeBudget, events: EventLog
+) -> None:
     """The last event.
 
     Raises:
-        KernelError: there was time, and nothing was tagged.
+        KernelError: there is no submission; or there was time, and nothing was tagged.
     """
+    if not submission.is_there:
+        raise KernelError(f"{submission.path}: could not be written; see the events above, and make room for it")
     if not outcome.clips and budget.left_s > 0:
         raise KernelError(f"none of {n_clips} clips could be tagged ({outcome.reason}); see the events above")
     text = f"{outcome.reason}; {outcome.passes} passes, {outcome.clips} of {n_clips} clips tagged"

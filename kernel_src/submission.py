@@ -64,6 +64,11 @@ class Submission:
         finally:
             self._lock.release()
 
+    @property
+    def is_there(self) -> bool:
+        """Whether any write has come to its end."""
+        return self._version >= 0
+
     def remove_spare(self) -> None:
         """Gives the spare's room back: there will be no more writes."""
         self._spare.unlink(missing_ok=True)

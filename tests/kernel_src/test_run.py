@@ -213,6 +213,20 @@ def test_a_run_that_could_tag_nothing_has_failed(competition: Path, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("competition", "weights")
+def test_a_run_whose_submission_could_never_be_written_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "working" / "submission.csv" / "in the way").mkdir(parents=True)
+    monkeypatch.setattr(Tagger, "tag", lambda *_: Outcome("no reason", 1, 6))
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)  # this process keeps its own signals
+    for name, value in environment(tmp_path, rerun=False).items():
+        monkeypatch.setenv(name, value)
+    assert run_module.main() == 2
+    assert "submission.csv: could not be written" in capsys.readouterr().err
+    assert Finished(0, "", "", tmp_path / "working").events[-1]["event"] == "run_failed"
+
+
+@pytest.mark.usefixtures("competition", "weights")
 @pytest.mark.parametrize("time_s", [0.5, 14.0])
 def test_too_little_time_still_gives_a_valid_submission_in_time(tmp_path: Path, time_s: float) -> None:
     began_s = time.monotonic()
