@@ -6,15 +6,11 @@ process is small and has one thread, and ends with it.
 """
 
 import contextlib
-import ctypes
-import gc
 import multiprocessing
 import os
-import resource
 import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from mmap import mmap
@@ -25,9 +21,9 @@ from typing import Any, Protocol
 from kernel_src.array_channel import ArrayChannel, ArrayHeader
 from kernel_src.audio import Waveform, read_waveform
 from kernel_src.errors import ClipError
+from kernel_src.forking import fork, name_of_end
 from kernel_src.frontend import FrontendConfig, Spectrogram, spectrogram, steps
 
-_PR_SET_PDEATHSIG = 1  # from Linux's prctl.h
 _IDLE, _AT_WORK, _ANSWERING, _ENDED_TO_REST = range(4)
 
 RESTS_AFTER_S = 5.0
@@ -106,11 +102,6 @@ class _Crash:
     exit_code: int
     """Of the worker; minus the signal that ended it."""
 
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return f"exit code {self.exit_code}" if self.exit_code >= 0 else signal.Signals(-self.exit_code).name
-
 
 class ProcessExtractor:
     """Has a process do the work, and does it itself if that process is lost.
@@ -136,7 +127,7 @@ class ProcessExtractor:
         self._is_closed = False
         self._connection, theirs = multiprocessing.Pipe()
         self._channel = ArrayChannel()
-        self.pid = _fork(lambda: _fork_workers(theirs, self._channel, rests_after_s))
+        self.pid = fork(lambda: _fork_workers(theirs, self._channel, rests_after_s))
         theirs.close()
 
     def waveform(self, path: Path, config: FrontendConfig) -> Waveform:
@@ -176,7 +167,7 @@ class ProcessExtractor:
             self._lose()
             raise
         if isinstance(answer, _Crash):
-            raise ClipError(task.path, f"crashes its decoder ({answer.name})")
+            raise ClipError(task.path, f"crashes its decoder ({name_of_end(answer.exit_code)})")
         raise answer
 
     def _lose(self) -> None:
@@ -184,39 +175,13 @@ class ProcessExtractor:
         self._tell("a process that extracts was lost")
 
 
-def _fork(work: Callable[[], None]) -> int:
-    """The id of a process that does this and ends, at the latest together with the thread that forked it."""
-    parent_pid = os.getpid()
-    gc.freeze()  # or the collector would write to every object, and each process would have copies of all pages
-    with warnings.catch_warnings():
-        # Python warns of locks that other threads may hold, such as a notebook's: none that the work asks for.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid != 0:
-        return pid
-    exit_code = 1
-    try:
-        _settle_as_child(parent_pid)
-        work()
-        exit_code = 0
-    finally:
-        os._exit(exit_code)
-
-
-def _settle_as_child(parent_pid: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it ended before that call
-        os._exit(1)
-    for number in (signal.SIGINT, signal.SIGTERM):  # the parent says when it is over
-        signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of a crash would go to the kernel's own disk
-
-
 def _fork_workers(connection: Connection, channel: ArrayChannel, rests_after_s: float) -> None:
     """Forks a worker; and another one when a clip's decoder has crashed the last, or when there is work again."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent says when it is over
+        signal.signal(number, signal.SIG_IGN)
     state = mmap(-1, 1)
     while True:
-        pid = _fork(lambda: _work(connection, channel, state, rests_after_s))
+        pid = fork(lambda: _work(connection, channel, state, rests_after_s))
         _, status = os.waitpid(pid, 0)
         if state[0] == _AT_WORK:
             connection.send(_Crash(os.waitstatus_to_exitcode(status)))

@@ -19,6 +19,7 @@ from kernel_src.clips import ClipList, find_folder, read_clip_list
 from kernel_src.cpus import usable_cpus
 from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
+from kernel_src.forking import name_of_end, outlived
 from kernel_src.kernel_toml import KERNEL_TOML
 from kernel_src.last_resort import LastResort
 from kernel_src.manifest import MANIFEST_NAME, priors_for, read_manifest
@@ -76,8 +77,28 @@ def _main(leave: Leave) -> int:
         return 2
     budget = TimeBudget.of_this_process(settings.limits.time_s, settings.limits.time_reserve_s)
     settings.working_dir.mkdir(parents=True, exist_ok=True)
+    work = partial(_run_and_tell, settings, budget, leave)
+    if not settings.is_rerun or leave is not os._exit:  # a notebook's connections are not for two processes
+        return work()
+    try:
+        exit_code = outlived(work)
+    except OSError:  # no more processes
+        return work()
+    if exit_code:
+        reason = f"the run's process ended with {name_of_end(exit_code)}; the submission so far stays"
+        with _event_log(settings, budget) as events:
+            events.emit("run_failed", reason, reason=reason)
+    return 0
+
+
+def _event_log(settings: RunSettings, budget: TimeBudget) -> EventLog:
+    return EventLog(settings.working_dir / "run.jsonl", budget.elapsed_s)
+
+
+def _run_and_tell(settings: RunSettings, budget: TimeBudget, leave: Leave) -> int:
+    """Runs the kernel and says how that ended; returns the exit code."""
     threads_before = set(threading.enumerate())
-    with EventLog(settings.working_dir / "run.jsonl", budget.elapsed_s) as events:
+    with _event_log(settings, budget) as events:
         try:
             run(settings, budget, events, leave)
         except KernelError as error:

@@ -206,9 +206,10 @@ def test_decoders_that_hang_cost_their_own_clips(kernel: Kernel) -> None:
 
 
 def extracting(kernel: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The processes that work for the kernel: each has one above it that forks it anew."""
+    """The processes that work for the hidden run's own: each has one above it that forks it anew."""
     workers = []
-    for keeper in psutil.Process(kernel.pid).children():
+    (run,) = psutil.Process(kernel.pid).children()
+    for keeper in run.children():
         with contextlib.suppress(psutil.NoSuchProcess):  # a compiler that has just ended
             workers += keeper.children()
     return workers
@@ -241,11 +242,22 @@ def test_a_decoder_that_crashes_costs_its_own_clip(kernel: Kernel) -> None:
     assert kernel.tagged() == N_CLIPS
 
 
+def test_a_crash_in_the_hidden_run_leaves_the_submission_so_far_and_exit_code_0(kernel: Kernel) -> None:
+    process = kernel.start(stop_early=False)
+    wait_for(process, "submission written")
+    (run,) = psutil.Process(process.pid).children()
+    run.send_signal(signal.SIGSEGV)
+    printed, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "ended with SIGSEGV" in printed
+    assert kernel.tagged() == N_CLIPS
+
+
 def test_no_process_outlives_a_kernel_that_is_killed(kernel: Kernel) -> None:
     process = kernel.start(stop_early=False)
     wait_for(process, "pass done")
     family = psutil.Process(process.pid).children(recursive=True)
-    assert len(family) == 2 * usable_cpus()
+    assert len(family) == 1 + 2 * usable_cpus()  # the hidden run has a process of its own
     process.kill()
     _, alive = psutil.wait_procs(family, timeout=10)
     assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -330,6 +330,43 @@ def test_the_last_resort_stands_by_until_the_last_file_is_done_with(
 
 class OwnFaultError(Exception):
     """Stands for a bug of ours."""
+
+
+@pytest.mark.usefixtures("competition", "weights")
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("SIGKILL", lambda *_: os.kill(os.getpid(), signal.SIGKILL)),
+        ("exit code 1", lambda *_: os._exit(1)),  # a library of C that has lost its patience
+    ],
+)
+def test_what_ends_the_hidden_run_at_once_leaves_the_submission_so_far_and_exit_code_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, end: Callable[..., None]
+) -> None:
+    monkeypatch.setattr("kernel_src.tagging.Tagger.tag", end)
+    for variable, value in environment(tmp_path, rerun=True).items():
+        monkeypatch.setenv(variable, value)
+    assert run_module.main() == 0
+    done = Finished(0, "", "", tmp_path / "working")
+    assert name in done.named("run_failed")[0]["reason"]
+    assert done.events[-1]["event"] == "run_failed"
+    assert len(done.rows) == 6
+
+
+@pytest.mark.usefixtures("competition", "weights")
+def test_where_there_can_be_no_process_for_the_hidden_run_it_is_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    monkeypatch.setattr("kernel_src.tagging.Tagger.tag", lambda *_: Outcome("no reason", 1, 6))
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)  # this process keeps its own signals
+    for name, value in environment(tmp_path, rerun=True).items():
+        monkeypatch.setenv(name, value)
+    assert run_module.main() == 0
+    assert Finished(0, "", "", tmp_path / "working").events[-1]["event"] == "run_ended"
 
 
 @pytest.mark.usefixtures("competition", "weights")
