@@ -78,9 +78,9 @@ def find_folder(root: Path, slugs: Iterable[str], marker: str) -> Path:
 
 
 def _folders_with(root: Path, marker: str) -> Sequence[Path]:
-    """Folders at most three levels below `root` (`datasets/<owner>/<slug>`) that hold `marker`, none within another.
+    """Folders at most four levels below `root` (`datasets/<owner>/<slug>/<folder>`) with `marker`, none within another.
 
     Weights that were uploaded with all that training left beside them have weights of its earlier stages inside.
     """
-    found = {path.parent for depth in ("*", "*/*", "*/*/*") for path in root.glob(f"{depth}/{marker}")}
+    found = {path.parent for depth in ("*", "*/*", "*/*/*", "*/*/*/*") for path in root.glob(f"{depth}/{marker}")}
     return sorted(folder for folder in found if found.isdisjoint(folder.parents))

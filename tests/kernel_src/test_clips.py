@@ -49,6 +49,14 @@ def test_a_renamed_data_source_is_found_by_what_is_in_it(tmp_path: Path) -> None
     assert find_folder(tmp_path, ["me/my-data"], "sample_submission.csv") == folder
 
 
+@pytest.mark.parametrize("place", ["my-data", "datasets/me/my-data"])
+def test_what_was_uploaded_in_a_folder_of_its_own_is_found_wherever_the_data_source_is(
+    tmp_path: Path, place: str
+) -> None:
+    folder = write_sample(tmp_path / place / "weights", "")
+    assert find_folder(tmp_path, ["me/my-data"], "sample_submission.csv") == folder
+
+
 def test_a_folder_that_has_another_inside_is_the_one(tmp_path: Path) -> None:
     inner = tmp_path / "renamed" / "training"
     inner.mkdir(parents=True)
