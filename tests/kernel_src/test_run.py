@@ -200,6 +200,20 @@ def test_a_first_write_that_fails_is_made_up_for_by_the_next(tmp_path: Path, mon
 
 
 @pytest.mark.usefixtures("weights")
+def test_a_placeholder_test_set_whose_files_are_not_there_is_normal_on_commit_alone(
+    competition: Path, tmp_path: Path
+) -> None:
+    for clip in (competition / "test").iterdir():
+        clip.unlink()
+    done = run_kernel(tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert "none of the 6 files" in done.stdout
+    assert len(done.rows) == 6
+    assert sorted(path.name for path in done.working.iterdir()) == ["run.jsonl", "submission.csv"]
+    assert run_kernel(tmp_path, rerun=True).named("run_failed")
+
+
+@pytest.mark.usefixtures("weights")
 def test_a_run_that_could_tag_nothing_has_failed(competition: Path, tmp_path: Path) -> None:
     for clip in (competition / "test").iterdir():
         clip.write_text("no sound")
