@@ -175,6 +175,7 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog, leave: Leav
 
         writer = SubmissionWriter(submission, Blend(len(clips.fnames), priors), budget, events)
         at_the_end.callback(submission.remove_spare)
+        events.write_aside()
         guarded.callback(LastResort(budget, writer.write_last, events, leave).stand_down)
         prepare_for_torch()
         from kernel_src.tagging import Tagger  # noqa: PLC0415 - torch takes seconds to load

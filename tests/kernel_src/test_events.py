@@ -1,5 +1,8 @@
+import contextlib
 import io
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -60,3 +63,23 @@ def test_a_disk_that_fills_ends_the_log_and_not_the_run(tmp_path: Path) -> None:
         events.emit("second")
     assert out.getvalue().count("the event log ends here") == 1
     assert "second" in out.getvalue()
+
+
+def test_a_disk_that_stalls_holds_up_nobody_who_tells(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # takes 64 KB, and then no more before it is read
+    log = EventLog(path, lambda: 1.0, io.StringIO())
+    log.write_aside()
+    teller = threading.Thread(target=lambda: [log.emit("told", text="x" * 1000) for _ in range(100)], daemon=True)
+    teller.start()
+    teller.join(10)
+    assert not teller.is_alive()
+    content = b""
+    while content.count(b"\n") < 100:
+        with contextlib.suppress(BlockingIOError):
+            content += os.read(reader, 1 << 20)
+    log.emit_last("ended", "")
+    assert json.loads(os.read(reader, 1 << 20))["event"] == "ended"
+    log.close()
+    os.close(reader)
