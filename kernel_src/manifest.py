@@ -5,6 +5,7 @@ Only the standard library is imported here: the priors are the first submission,
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -107,6 +108,8 @@ def _check(path: Path, manifest: Manifest) -> None:
         raise KernelError(f"{path}: names no members; train at least one fold")
     if len(manifest.priors) != len(manifest.labels):
         raise KernelError(f"{path}: {len(manifest.priors)} priors for {len(manifest.labels)} labels; expected one each")
+    if odd := [prior for prior in manifest.priors if not math.isfinite(prior)]:  # no submission may hold one
+        raise KernelError(f"{path}: {odd[0]} is no prior; export the weights again")
 
 
 def manifest_text(manifest: Manifest) -> str:

@@ -32,6 +32,7 @@ def test_weights_for_other_labels_are_refused_with_the_difference(tmp_path: Path
         ({"schema": 99}, "schema"),
         ({"members": []}, "no members"),
         ({"priors": [0.1]}, "1 priors for 3 labels"),
+        ({"priors": [0.1, float("nan"), 0.2]}, "nan is no prior"),
         ({"members": [{"id": "x"}]}, "does not fit"),
         ({"members": [[]]}, "does not fit"),
         ({"labels": None}, "does not fit"),
