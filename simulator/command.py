@@ -1,13 +1,10 @@
 """`python simulate.py`: runs a script kernel as Kaggle would, and says whether it kept its promises."""
 
 import argparse
-import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from kernel_src.errors import KernelError
 from simulator.bad_days import Day, live_through
@@ -18,6 +15,7 @@ from simulator.report import write_report
 from simulator.scale import measure_base, parse_scale, scaled
 from simulator.settings import Rehearsal
 from simulator.summary import day_line, days_lines, summary_lines, write_days_summary, write_summary
+from train_offline.leaving import leaving_in_order, nobody_reads
 
 RUN_FOLDER = Path("build/run")
 DAYS_FOLDER = Path("build/bad-days")
@@ -31,14 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out = DAYS_FOLDER if options.bad_days else RUN_FOLDER
         options.report = options.report or REPORT
     try:
-        with _leaving_in_order():
+        with leaving_in_order():
             return _play(options)
     except KernelError as error:
         print(f"simulate: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # nobody reads the summary; it is in summary.json too
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return nobody_reads()
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"simulate: {where}{error.strerror or error}; make sure that it can be read and written", file=sys.stderr)
@@ -46,23 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("simulate: interrupted; everything that was set up is gone again", file=sys.stderr)
         return 128 + signal.SIGINT
-
-
-@contextmanager
-def _leaving_in_order() -> Iterator[None]:
-    """Lets SIGTERM and SIGHUP leave by an exception, so that all that was set up is removed on the way."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
-    before = {number: signal.signal(number, leave) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _play(options: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
 """The commands of `python -m train_offline`."""
 
 import argparse
+import io
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from kernel_src.before_torch import prepare_for_torch
 from kernel_src.errors import KernelError
+from train_offline.leaving import leaving_in_order, nobody_reads
 from train_offline.recipes import BEST, RECIPES, SIZES
 
 MOST_SEED = 1 << 32
@@ -15,19 +18,30 @@ MOST_SEED = 1 << 32
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 2 for bad input, with one line that says what to do."""
-    goes_on = False
+    """Runs one command; returns its exit code: 2 for bad input, with one line that says what to do.
+
+    Or 128 and its number for a signal.
+    """
+    options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log tells of a night while it lasts, and in its order
     try:
-        options = _parser().parse_args(arguments)
-        goes_on = options.command is _train
-        prepare_for_torch()
-        options.command(options)
+        with leaving_in_order():
+            prepare_for_torch()
+            options.command(options)
     except KernelError as error:
         print(error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"interrupted{'; the same command goes on from here' if goes_on else ''}", file=sys.stderr)
-        return 130
+    except BrokenPipeError:
+        return nobody_reads()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{where}{error.strerror or error}; make sure that it can be read and written", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, SystemExit) as stop:
+        goes_on = "; the same command goes on from here" if options.command is _train else ""
+        print(f"interrupted{goes_on}", file=sys.stderr)
+        return int(stop.code or 0) if isinstance(stop, SystemExit) else 128 + signal.SIGINT
     return 0
 
 
