@@ -69,8 +69,9 @@ def measure(path: Path) -> ClipFacts:
         waveform = read_waveform(path, info.samplerate, trim_top_db=None)
     except ClipError as error:
         return ClipFacts(path.name, failure=error.reason)
-    except (OSError, RuntimeError) as error:  # libsndfile's errors are RuntimeErrors
-        return ClipFacts(path.name, failure=str(error) if path.exists() else "the file is missing")
+    except (OSError, RuntimeError, TypeError) as error:  # libsndfile's are RuntimeErrors, one for *.raw a TypeError
+        reason = f"cannot be decoded ({getattr(error, 'error_string', str(error)).rstrip('.')})"
+        return ClipFacts(path.name, failure=reason if path.exists() else "the file is missing")
     peak = float(np.abs(waveform).max())
     return ClipFacts(
         path.name,

@@ -115,13 +115,13 @@ def _read_rows(table: Path) -> list[_Row]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restkey="more")
-            found = [(reader.line_num, row) for row in reader]
+            found, columns = [(reader.line_num, row) for row in reader], reader.fieldnames
     except OSError as error:
         raise KernelError(f"{table}: cannot be read ({error.strerror}); it lists a split's clips") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise KernelError(f"{table}: is no csv text in UTF-8 ({error}); save it as such") from error
-    if not {"fname", "labels"} <= set(reader.fieldnames or ()):
-        raise KernelError(f"{table}: expected columns fname and labels, got {reader.fieldnames}")
+    if not {"fname", "labels"} <= set(columns or ()):
+        raise KernelError(f"{table}: expected columns fname and labels, got {columns}")
     if not found:
         raise KernelError(f"{table}: has no rows; there is nothing to learn from")
     line_of: dict[str, int] = {}

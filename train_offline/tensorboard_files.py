@@ -4,6 +4,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ class EpochBoard:
     def _close(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            writer.close()
+            with suppress(OSError, ValueError):  # a disk that is full was said already, and its file may be closed
+                writer.close()
 
     def __del__(self) -> None:
         """All is flushed already: this only gives the file back."""

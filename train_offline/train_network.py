@@ -145,7 +145,7 @@ class _Run:
         self._watch = watch
         self._stage = stage
         self._steps = steps
-        self._epochs = max(1, round(steps / batches.steps_per_epoch))
+        self._epochs = -(-steps // batches.steps_per_epoch)
         self._seconds_before_s = 0.0
         self._began_s = time.perf_counter()
         self._losses_behind = losses_behind
@@ -226,11 +226,10 @@ class _Run:
     def _state(self) -> dict[str, Any]:
         self._settle(0)
         seconds_s = self._seconds_before_s + time.perf_counter() - self._began_s
-        epoch = {"losses": self._epoch_losses, "clips": self._epoch_clips}
         return {
             "optimization": self._optimization.state(),
             "seconds_s": seconds_s,
-            "epoch": json.dumps(epoch),
+            "epoch": json.dumps({"losses": self._epoch_losses}),
             "log": json.dumps(self._watch.log.entries),
         }
 
@@ -245,6 +244,5 @@ class _Run:
             return
         self._optimization.go_on_from(state["optimization"])
         self._seconds_before_s = state["seconds_s"]
-        epoch = json.loads(state["epoch"])
-        self._epoch_losses, self._epoch_clips = epoch["losses"], epoch["clips"]
+        self._epoch_losses = json.loads(state["epoch"])["losses"]
         self._watch.log.restart(json.loads(state["log"]))

@@ -49,6 +49,12 @@ def test_a_table_that_cannot_be_used_says_where_and_what(training_data: Path, ro
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_that_is_empty_is_named(training_data: Path) -> None:
+    (training_data / "train_curated.csv").write_bytes(b"")
+    with pytest.raises(KernelError, match=r"train_curated\.csv: expected columns fname and labels, got None"):
+        read_split(training_data, CURATED, LABELS)
+
+
 def test_a_missing_folder_or_table_is_named(training_data: Path) -> None:
     with pytest.raises(KernelError, match="nowhere"):
         read_vocabulary(training_data / "nowhere")

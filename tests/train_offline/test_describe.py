@@ -54,6 +54,7 @@ def test_each_clip_that_is_no_good_is_found_and_no_other(data: Path) -> None:
     assert found["train_noisy", "copy.wav"][1] == "of 00000001.wav in train_curated, labelled Meow"
     assert found["test", "ffffffff.flac"][1] == "of 00000001.wav in train_curated"
     assert found["test", "gone.wav"][1] == "the file is missing"
+    assert found["train_noisy", "broken.wav"][1] == "cannot be decoded (Format not recognised)"
 
 
 def test_a_clip_is_measured(tmp_path: Path) -> None:
@@ -62,6 +63,11 @@ def test_a_clip_is_measured(tmp_path: Path) -> None:
     assert (facts.seconds_s, facts.rate_hz, facts.channels) == (4.0, 22_050, 2)
     assert facts.peak == pytest.approx(np.abs(tone(2.0)).max(), abs=1e-3)
     assert (facts.is_silent, facts.is_clipped, facts.failure) == (False, False, "")
+
+
+def test_samples_without_a_header_cannot_be_read_and_end_no_survey(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(bytes(1000))
+    assert measure(tmp_path / "a.raw").failure.startswith("cannot be decoded")
 
 
 @pytest.mark.parametrize(("run", "share"), [(2, 0), (3, 3e-3), (50, 5e-2)])

@@ -1,3 +1,4 @@
+import resource
 import struct
 from pathlib import Path
 
@@ -41,6 +42,23 @@ def test_a_training_that_goes_on_from_a_checkpoint_shows_no_epoch_twice(tmp_path
     shown = scalars(tmp_path / "tensorboard" / "fold0-curated")
     assert [step for tag, step, _ in shown if tag == "loss"] == [1, 2, 3]
     assert shown[-1] == ("val_lwlrap", 3, 0.5)
+
+
+# The library leaves a file open that it could not flush.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*FileIO:pytest.PytestUnraisableExceptionWarning")
+def test_a_disk_that_fills_is_said_once_and_not_again_when_the_file_is_closed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = EpochBoard(tmp_path / "fold0")
+    board.add(entry(1))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        board.add(entry(2))
+        board.restart([])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert capsys.readouterr().err.count("the training goes on") == 1
 
 
 def test_a_file_that_cannot_be_written_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -113,6 +114,32 @@ def test_a_training_that_is_stopped_while_its_network_is_scored_loses_no_step_an
     assert len(steps) == STEPS
     assert [entry["epoch"] for entry in log.entries] == list(range(1, len(log.entries) + 1))
     assert log.entries[-1]["step"] == STEPS
+
+
+def test_an_epoch_that_was_interrupted_is_no_quicker_than_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, log, seconds_s = tmp_path / "a.checkpoint", EpochLog(None), [0.0]
+    monkeypatch.setattr("train_offline.train_network.time.perf_counter", lambda: seconds_s[0])
+
+    def forward(model: SEDenseNet, images: torch.Tensor) -> torch.Tensor:
+        seconds_s[0] += 1
+        return plain_forward(model, images)
+
+    with pytest.raises(StoppedError):
+        trained(checkpoint=Checkpoint(path, "this"), stop=StopsAfter(3), log=log, forward=forward)
+    trained(checkpoint=Checkpoint(path, "this"), log=log, forward=forward)
+    assert {entry["clips_per_s"] for entry in log.entries} == {TINY.batch_clips}
+    assert [entry["seconds_s"] for entry in log.entries] == [entry["step"] for entry in log.entries]
+
+
+def test_progress_counts_no_epoch_beyond_the_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train_offline.progress.LINE_EVERY_S", -1)
+    trained(sources=[source(9 * TINY.batch_clips)])
+    told = re.findall(r"epoch (\d+) of (\d+)", capsys.readouterr().err)
+    assert told == 9 * [("1", "2")] + (STEPS - 9) * [("2", "2")]
 
 
 def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
