@@ -12,6 +12,7 @@ from kernel_src.manifest import Manifest, Member
 from train_offline.whole_files import write_whole
 
 CARD_NAME = "README.md"
+CARD_TITLE = "# Weights for audio tagging"
 _NAMED_DIGITS = 16
 """Of a checksum."""
 _FILES = (
@@ -37,14 +38,23 @@ _FACT_NAMES = {
 
 
 def write_model_card(weights: Path, manifest: Manifest) -> Path:
-    """Writes the card beside the weights.
+    """Writes the card beside the weights; one of these weights stays as it is, for people write on it.
 
     Raises:
         KernelError: it cannot be written.
     """
     path = weights / CARD_NAME
-    write_whole(path, model_card(manifest).encode())
+    if not _is_of(path, manifest):
+        write_whole(path, model_card(manifest).encode())
     return path
+
+
+def _is_of(card: Path, manifest: Manifest) -> bool:
+    """Whether a card is there and names the networks of the manifest."""
+    if not card.is_file():
+        return False
+    text = card.read_text(encoding="utf-8", errors="replace")
+    return all(member.sha256[:_NAMED_DIGITS] in text for member in manifest.members)
 
 
 def published_card(weights: Path, manifest: Manifest, *, title: str, licence: str, competition: str) -> str:
@@ -60,9 +70,7 @@ def published_card(weights: Path, manifest: Manifest, *, title: str, licence: st
         competition: whose data they were trained for; empty: none.
     """
     path = weights / CARD_NAME
-    card = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if not all(member.sha256[:_NAMED_DIGITS] in card for member in manifest.members):
-        card = model_card(manifest)
+    card = path.read_text(encoding="utf-8") if _is_of(path, manifest) else model_card(manifest)
     lines = card.rstrip().splitlines()
     if lines[0].startswith("# "):
         lines[0] = f"# {title}"
@@ -78,7 +86,7 @@ def published_card(weights: Path, manifest: Manifest, *, title: str, licence: st
 def model_card(manifest: Manifest) -> str:
     """The card's text, in Markdown."""
     lines = [
-        "# Weights for audio tagging",
+        CARD_TITLE,
         "",
         f"{len(manifest.members)} networks that give each of {len(manifest.labels)} labels a score for a recording.",
         _FILES,

@@ -24,6 +24,7 @@ from kernel_src.weights import load_member
 from train_offline.batches import Normalisation
 from train_offline.evaluate import Validation
 from train_offline.manifest_file import write_manifest
+from train_offline.model_card import CARD_NAME, CARD_TITLE
 from train_offline.recipes import Stage
 from train_offline.replacements import Replacements
 from train_offline.train_network import TrainedNetwork
@@ -67,6 +68,7 @@ class WeightsFolder:
         self._manifest = Manifest(labels, priors, members=(), created_with={**created_with, VERSION_KEY: versions})
         if path.exists() and not path.is_dir():
             raise KernelError(f"{path}: is not a folder; choose another --out")
+        _check_that_the_card_has_its_place(path)
         self._again = again
         self._holds_anothers = False
         self._replacing = Replacements(self.training_path, "")
@@ -212,6 +214,16 @@ class WeightsFolder:
                 " choose another --out, or replace them with --again"
             )
         return replace(self._manifest, members=old.members)
+
+
+def _check_that_the_card_has_its_place(path: Path) -> None:
+    card = path / CARD_NAME
+    if (path / MANIFEST_NAME).exists() or not card.is_file():
+        return
+    if CARD_TITLE not in card.read_text(encoding="utf-8", errors="replace"):
+        raise KernelError(
+            f"{card}: is there, and no weights are; the model card would go there, so choose another --out"
+        )
 
 
 def member_name(fold: int, stage: str) -> str:

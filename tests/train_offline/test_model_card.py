@@ -70,6 +70,16 @@ def test_weights_that_are_not_there_are_no_reason_to_fail_either(
     assert capsys.readouterr().err.count("could not be written") == 2
 
 
+def test_what_was_written_on_the_card_of_these_weights_stays(tmp_path: Path) -> None:
+    make_weights(tmp_path)
+    describe_weights(tmp_path / "data", tmp_path)
+    card = tmp_path / "README.md"
+    card.write_text(card.read_text().replace("# Weights for audio tagging", "# My weights\n\nFolds 0 and 1 only."))
+    written = card.read_bytes()
+    describe_weights(tmp_path / "data", tmp_path)
+    assert card.read_bytes() == written
+
+
 def test_the_card_is_written_anew_with_each_member(tmp_path: Path) -> None:
     manifest = make_weights(tmp_path)
     write_manifest(tmp_path, replace(manifest, members=manifest.members[:1]))

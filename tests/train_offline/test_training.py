@@ -246,6 +246,18 @@ def test_bad_use_is_exit_code_2_and_says_what_is_wrong(
     assert word in capsys.readouterr().err
 
 
+def test_a_folder_whose_readme_is_of_something_else_is_no_weights_folder(
+    training_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = tmp_path / "project" / "README.md"
+    readme.parent.mkdir()
+    readme.write_text("# My project\n")
+    told = ["train", "--data", str(training_data), "--size", "demo", "--folds", "0", "--out", str(readme.parent)]
+    assert command.main(told) == 2
+    assert f"{readme}: is there, and no weights are; the model card would go there" in capsys.readouterr().err
+    assert list(readme.parent.iterdir()) == [readme]
+
+
 def test_bad_input_to_the_command_itself_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     told = [sys.executable, "-m", "train_offline", "train", "--data", str(tmp_path / "nowhere")]
     done = subprocess.run(told, capture_output=True, text=True, check=False, timeout=100)
