@@ -187,7 +187,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     for name, result in score.members.items():
         print(f"{name}: lwlrap {result.lwlrap:.4f}")
     low, high = score.interval
-    print(f"out-of-fold lwlrap {score.lwlrap:.4f}, 95 % bootstrap interval {low:.4f} to {high:.4f}")
+    scored = f"{len(score.fnames):,} clips of {score.folds}"
+    print(f"out-of-fold lwlrap {score.lwlrap:.4f} over {scored}, 95 % bootstrap interval {low:.4f} to {high:.4f}")
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -27,6 +27,8 @@ class OutOfFoldScore:
 
     members: dict[str, Validation]
     """By the member's name."""
+    folds: str
+    """As `folds_text` has them."""
     lwlrap: float
     """Over all clips that a fold's networks have not seen; a fold's networks are averaged."""
     interval: tuple[float, float]
@@ -52,6 +54,12 @@ def check_that_they_belong_together(manifest: Manifest, split: Split, weights: P
     """
     if split.labels != manifest.labels or split.digest != manifest.created_with.get("data"):
         raise KernelError(f"{weights}: was trained on other clips than those of {data}; give the data that it is from")
+
+
+def folds_text(manifest: Manifest) -> str:
+    """How many folds there are networks of, such as `2 of 6 folds`."""
+    count, of = len({member.fold for member in manifest.members}), manifest.created_with.get("n_folds")
+    return f"{count} of {of} folds" if isinstance(of, int) else f"{count} folds"
 
 
 def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOfFoldScore:
@@ -95,16 +103,19 @@ def score_weights(data: Path, weights: Path, cache: Path | None = None) -> OutOf
         clips = unseen[member.fold] = curated(network.frontend).unseen_by(member.fold)
         results[member.id] = validate(network, clips.spectrograms, clips.targets, member.id)
         of_fold.setdefault(member.fold, []).append(results[member.id].probabilities)
-    truth = np.concatenate([clips.targets for clips in unseen.values()])
-    scores = np.concatenate([np.mean(said, axis=0) for said in of_fold.values()])
+    fnames = np.array([fname for clips in unseen.values() for fname in clips.fnames])
+    order = np.argsort(fnames)  # the report's, for resamples depend on it
+    truth = np.concatenate([clips.targets for clips in unseen.values()])[order]
+    scores = np.concatenate([np.mean(said, axis=0) for said in of_fold.values()])[order]
     return OutOfFoldScore(
         members=results,
+        folds=folds_text(manifest),
         lwlrap=lwlrap(truth, scores),
         interval=lwlrap_interval(truth, scores),
         labels=labels,
         per_label=lwlrap_per_label(truth, scores),
         counts=truth.sum(axis=0),
-        fnames=tuple(fname for clips in unseen.values() for fname in clips.fnames),
+        fnames=tuple(fnames[order].tolist()),
         truth=truth,
         probabilities=scores,
     )

@@ -60,9 +60,10 @@ def page(title: str, parts: Sequence[str]) -> str:
     )
 
 
-def banner(text: str, *, good: bool) -> str:
-    """The one line that counts."""
-    return f'<p class="banner {"good" if good else "bad"}">{escape(text)}</p>'
+def banner(text: str, *, good: bool | None = None) -> str:
+    """The one line that counts; green or red where it is a verdict."""
+    verdict = {True: " good", False: " bad", None: ""}[good]
+    return f'<p class="banner{verdict}">{escape(text)}</p>'
 
 
 def section(heading: str, *parts: str) -> str:

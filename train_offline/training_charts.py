@@ -7,13 +7,11 @@ import numpy as np
 
 from kernel_src.manifest import Member
 from train_offline.chart_scale import number_text
-from train_offline.confusions import outranked, worst_confusions
+from train_offline.confusions import Confusion, outranked
 from train_offline.drawing import Series, line_chart
 from train_offline.label_charts import Row, bar_rows, heat_map
 from train_offline.metric import lwlrap_per_label
 from train_offline.training_record import Epoch, OutOfFold, Pick
-
-MOST_CONFUSIONS = 24
 
 Epochs = Mapping[str, Sequence[Epoch]]
 
@@ -103,9 +101,8 @@ def picks_by_label(picks: Mapping[int, Sequence[Pick]], labels: Sequence[str]) -
     )
 
 
-def worst_pairs(out_of_fold: OutOfFold) -> str:
-    """The pairs of labels that are confused most."""
-    names = out_of_fold.labels
+def worst_pairs(pairs: Sequence[Confusion], names: Sequence[str]) -> str:
+    """The pairs of labels that are confused most; `names` are the labels'."""
     rows = [
         Row(
             f"{names[pair.true]} → {names[pair.wrong]}",
@@ -114,7 +111,7 @@ def worst_pairs(out_of_fold: OutOfFold) -> str:
             f"{names[pair.wrong]} is ranked above {names[pair.true]} in {pair.clips} of {pair.of} clips",
             colour=1,
         )
-        for pair in worst_confusions(out_of_fold.truth, out_of_fold.probabilities, MOST_CONFUSIONS)
+        for pair in pairs
     ]
     return bar_rows(
         rows,

@@ -8,10 +8,11 @@ import numpy as np
 
 from kernel_src.manifest import Manifest, read_manifest
 from train_offline.bootstrap import lwlrap_interval
+from train_offline.confusions import worst_confusions
 from train_offline.dataset import CURATED, Split, read_split, read_vocabulary
 from train_offline.metric import lwlrap
 from train_offline.model_card import fact_name
-from train_offline.out_of_fold import check_that_they_belong_together, score_weights
+from train_offline.out_of_fold import check_that_they_belong_together, folds_text, score_weights
 from train_offline.page import banner, folded, page, paragraph, section, table
 from train_offline.recipes import RECIPES, SIZES
 from train_offline.sample_pictures import augmented_pictures, sample_clips, scalings_picture
@@ -28,6 +29,7 @@ from train_offline.whole_files import write_whole
 
 REPORT_NAME = "report.html"
 PICTURED_CLIPS = 3
+MOST_CONFUSIONS = 24
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def report_page(findings: Findings) -> str:
     return page(
         f"Weights: {', '.join(names) or 'of unknown origin'}",
         [
-            banner(_score_text(out_of_fold), good=True),
+            banner(_score_text(manifest, out_of_fold)),
             table(("", ""), _summary_rows(findings)),
             section("Members", table(*_members_table(findings)), *_other_stages(findings)),
             section("How the learning went", *_curves(record)),
@@ -95,12 +97,12 @@ _CURVES_NOTE = (
 _LABELS_NOTE = "Out of fold, the best first; behind each bar its lwlrap and how many clips have the label."
 
 
-def _score_text(out_of_fold: OutOfFold) -> str:
+def _score_text(manifest: Manifest, out_of_fold: OutOfFold) -> str:
     score = lwlrap(out_of_fold.truth, out_of_fold.probabilities)
     low, high = lwlrap_interval(out_of_fold.truth, out_of_fold.probabilities)
     return (
-        f"out-of-fold lwlrap {score:.4f}, between {low:.3f} and {high:.3f} with 95 % confidence,"
-        f" over {len(out_of_fold.fnames):,} clips that the networks had not seen"
+        f"out-of-fold lwlrap {score:.4f}, between {low:.3f} and {high:.3f} in 95 % of resamples,"
+        f" over {len(out_of_fold.fnames):,} clips of {folds_text(manifest)} that the networks had not seen"
     )
 
 
@@ -162,7 +164,10 @@ def _picks(record: TrainingRecord, labels: Sequence[str]) -> list[str]:
 
 def _confusions(out_of_fold: OutOfFold) -> list[str]:
     note = "First the label that the clips have, then the one that they do not have and that is ranked above it."
-    return [paragraph(note), worst_pairs(out_of_fold), folded("all pairs of labels", confusion_map(out_of_fold))]
+    pairs = worst_confusions(out_of_fold.truth, out_of_fold.probabilities, MOST_CONFUSIONS)
+    nothing = paragraph("None: no wrong label is ranked above a right one in two clips or more.")
+    worst = worst_pairs(pairs, out_of_fold.labels) if pairs else nothing
+    return [paragraph(note), worst, folded("all pairs of labels", confusion_map(out_of_fold))]
 
 
 def _pictures(findings: Findings) -> list[str]:

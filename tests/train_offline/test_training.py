@@ -295,7 +295,7 @@ def test_evaluate_prints_each_label_and_the_whole(
     assert all(label in printed for label in LABELS)
     for member in read_manifest(out).members:
         assert f"{member.id}: lwlrap {member.oof_lwlrap:.4f}" in printed
-    assert "95 % bootstrap interval" in printed
+    assert "over 8 clips of 1 of 3 folds, 95 % bootstrap interval" in printed
 
 
 def test_labels_that_no_scored_clip_has_are_told_last(
@@ -303,6 +303,7 @@ def test_labels_that_no_scored_clip_has_are_told_last(
 ) -> None:
     score = OutOfFoldScore(
         members={},
+        folds="3 of 3 folds",
         lwlrap=0.5,
         interval=(0.4, 0.6),
         labels=("Bark", "Nothing", "Meow"),

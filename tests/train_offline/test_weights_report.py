@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import look_at
 from training_settings import TINY
@@ -112,9 +113,38 @@ def test_the_page_says_what_is_known_and_what_is_not(trained: tuple[Path, Path])
     assert score is not None
     value, low, high = map(float, score.groups())
     assert low < value < high
+    assert "over 24 clips of 3 of 3 folds that the networks had not seen" in page
     assert all(label in page for label in LABELS)
     assert not re.findall(r"(?:src|url|@import)\s*[=(]", page)
     assert set(re.findall(r"https?://[^\s\"<]+", page)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_the_page_and_the_command_give_one_score_one_interval(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, weights = trained
+    page = report(data, weights).read_text(encoding="utf-8")
+    assert command.main(["evaluate", "--data", str(data), "--weights", str(weights)]) == 0
+    ends = re.search(r"interval (0\.\d+) to ([01]\.\d+)", capsys.readouterr().out)
+    assert ends is not None
+    assert f"between {float(ends[1]):.3f} and {float(ends[2]):.3f} in 95 % of resamples" in page
+
+
+def test_no_score_is_called_good_or_bad(trained: tuple[Path, Path]) -> None:
+    page = report(*trained).read_text(encoding="utf-8")
+    assert '<p class="banner">out-of-fold lwlrap' in page
+
+
+def test_a_training_that_confuses_nothing_twice_says_so_instead_of_an_empty_chart(trained: tuple[Path, Path]) -> None:
+    data, weights = trained
+    kept = dict(np.load(weights / "training" / "oof.npz"))
+    try:
+        np.savez(weights / "training" / "oof.npz", **{**kept, "probabilities": kept["targets"].astype(np.float64)})
+        page = report(data, weights).read_text(encoding="utf-8")
+    finally:
+        np.savez(weights / "training" / "oof.npz", **kept)
+    assert "None: no wrong label is ranked above a right one in two clips or more." in page
+    assert "the worst confusions" not in page
 
 
 def test_data_that_is_not_there_is_one_line_and_exit_code_2(
