@@ -82,7 +82,6 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
     sizes = {fold: recipe.size_of_fold(size, fold) for fold in folds}
     created_with["clips"] = clips_of(sizes[folds[0]].frontend)[0].digest
     folder = WeightsFolder(settings.out, labels, _priors(split.targets), created_with, again=settings.again)
-    folder.begin([member_name(fold, stage.name) for fold in folds for stage in recipe.stages])
     stop = threading.Event()
     jobs = [
         FoldJob(
@@ -99,7 +98,9 @@ def train(settings: TrainingSettings) -> tuple[Member, ...]:
         )
         for fold in folds
     ]
-    _side_by_side(jobs, settings.compile)
+    with folder.alone_with(folds):
+        folder.begin([member_name(fold, stage.name) for fold in folds for stage in recipe.stages])
+        _side_by_side(jobs, settings.compile)
     return folder.members
 
 

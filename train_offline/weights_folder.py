@@ -7,10 +7,10 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from safetensors.torch import save
@@ -34,7 +34,7 @@ from train_offline.whole_files import write_whole
 VERSION_KEY = "versions"
 
 LOCK_NAME = "lock"
-"""Held by whoever writes a manifest."""
+"""Held by whoever writes a manifest; with a fold before it, by whoever trains it."""
 
 
 class WeightsFolder:
@@ -74,6 +74,27 @@ class WeightsFolder:
         self._replacing = Replacements(self.training_path, "")
         self._steps, self._manifest = self._kept_in(self.training_path), self._kept_in(path)
 
+    @contextmanager
+    def alone_with(self, folds: Sequence[int]) -> Iterator[None]:
+        """Keeps other processes, such as one that was forgotten, from training the same folds meanwhile.
+
+        Raises:
+            KernelError: another one is at it, or the folder cannot be written to.
+        """
+        with ExitStack() as held:
+            for fold in folds:
+                file = held.enter_context(self._lock_file(f"fold{fold}.{LOCK_NAME}"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise KernelError(
+                        f"{self.path}: fold {fold} is being trained by another process;"
+                        " wait for it, or train others with --folds"
+                    ) from error
+                except OSError:
+                    pass  # a file system without locks
+            yield
+
     def begin(self, names: Sequence[str]) -> None:
         """Makes ready for the training of some members, before any of it is paid for.
 
@@ -92,11 +113,18 @@ class WeightsFolder:
         damaged = [name for name in names if self._is_damaged(name)]
         if self._again and not self._replacing.go_on():
             if self._holds_anothers:
-                shutil.rmtree(self.training_path, ignore_errors=True)
+                self._forget_anothers_notes()
             for name in names:
                 (self.training_path / f"{name}.checkpoint").unlink(missing_ok=True)
             self._replacing.add(names)
         self._replacing.add(damaged)
+
+    def _forget_anothers_notes(self) -> None:
+        for path in self.training_path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif LOCK_NAME not in path.name:
+                path.unlink()
 
     def _is_damaged(self, name: str) -> bool:
         for folder, members in ((self.path, self._manifest.members), (self.training_path, self._steps.members)):
@@ -180,16 +208,18 @@ class WeightsFolder:
     @contextmanager
     def _others_locked_out(self) -> Iterator[None]:
         """Other processes, which train other folds, wait; the system lets go of the lock of one that is killed."""
-        path = self.training_path / LOCK_NAME
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("w")
-        except OSError as error:
-            raise KernelError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
-        with file:
+        with self._lock_file(LOCK_NAME) as file:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _lock_file(self, name: str) -> TextIO:
+        path = self.training_path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("w")
+        except OSError as error:
+            raise KernelError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
 
     def _kept_in(self, folder: Path) -> Manifest:
         """The members of this training that are there by now, whichever process trained them."""

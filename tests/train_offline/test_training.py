@@ -1,5 +1,6 @@
 """Training as a user runs it: the real commands on a tiny data set of real files."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -151,6 +152,23 @@ training.train(training.TrainingSettings(data, out, SILVER, TINY, folds=(int(sys
     assert train(settings(training_data, tmp_path / "weights")) == read_manifest(tmp_path / "weights").members
 
 
+def test_a_fold_that_another_process_is_training_is_not_trained_beside_it(training_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights"
+    train(settings(training_data, out, folds=(0,)))
+    with (out / "training" / "fold0.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        for again in (False, True):
+            with pytest.raises(KernelError, match=r"fold 0 is being trained by another process; wait for it"):
+                train(settings(training_data, out, folds=(0, 1), again=again))
+        assert len(train(settings(training_data, out, folds=(1,)))) == 4
+        with pytest.raises(KernelError, match=r"fold 0 is being trained"):
+            train(settings(training_data, out, folds=(0,), seed=1, again=True))
+        assert train(settings(training_data, out, folds=(1,), seed=1, again=True))
+        with pytest.raises(KernelError, match=r"fold 0 is being trained"):
+            train(settings(training_data, out, folds=(0,), seed=1))
+    assert len(train(settings(training_data, out, folds=(0,), seed=1))) == 4
+
+
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["missing", "damaged"])
 def test_a_fold_whose_file_is_not_what_was_written_is_trained_anew(
     training_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], object]
@@ -228,7 +246,7 @@ def test_clips_that_cannot_be_read_are_named_and_left_out(
         (["--folds", "a"], "fold numbers such as 0,1"),
         (["--recipe", "gold"], "gold"),
         (["--out", "/dev/null"], "not a folder"),
-        (["--out", "/dev/null/w", "--folds", "0"], "/dev/null/w/training/lock: cannot be written"),
+        (["--out", "/dev/null/w", "--folds", "0"], "/dev/null/w/training/fold0.lock: cannot be written"),
         (["--epochs", "-3"], "expected a number of 1 or more"),
         (["--batch-clips", "0"], "expected a number of 1 or more"),
         (["--seed", "-1"], "expected a number from 0"),
