@@ -36,7 +36,11 @@ class Validation:
 
 
 def validate(
-    member: LoadedMember, spectrograms: Sequence[Spectrogram], targets: npt.NDArray[np.bool_], title: str
+    member: LoadedMember,
+    spectrograms: Sequence[Spectrogram],
+    targets: npt.NDArray[np.bool_],
+    title: str,
+    stop: threading.Event | None = None,
 ) -> Validation:
     """Looks at every view of every clip, as the kernel would with time enough.
 
@@ -45,6 +49,10 @@ def validate(
         spectrograms: the clips that it has not been trained on, each [mels, frames] float16.
         targets: [clips, labels] their labels.
         title: shown beside the progress.
+        stop: when it is set, the work ends before the next batch.
+
+    Raises:
+        StoppedError: `stop` was set.
     """
     config = member.config
     view_counts = np.array([len(windows(item.shape[1], config.crop_frames, config.n_mels)) for item in spectrograms])
@@ -54,6 +62,8 @@ def validate(
         for view in range(int(view_counts.max())):
             clips = np.flatnonzero(view_counts > view)
             for first in range(0, len(clips), BATCH_CLIPS):
+                if stop and stop.is_set():
+                    raise StoppedError(title)
                 batch = clips[first : first + BATCH_CLIPS]
                 sums[batch] += look(member, [spectrograms[clip] for clip in batch], view)
                 progress.advance(len(batch))

@@ -207,7 +207,7 @@ def _as_member(job: FoldJob, network: TrainedNetwork, backend: str | None = None
 def _validate(job: FoldJob, network: TrainedNetwork, unseen: TrainingSet) -> Validation:
     """What a network makes of the fold that it has not been trained on, to be had again on any machine."""
     title = f"fold {job.fold} out-of-fold score"
-    result = validate(_as_member(job, network, EXACT), unseen.spectrograms, unseen.targets, title)
+    result = validate(_as_member(job, network, EXACT), unseen.spectrograms, unseen.targets, title, job.stop)
     network.model.cpu()
     return result
 

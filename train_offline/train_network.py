@@ -162,6 +162,7 @@ class _Run:
         except StoppedError:
             self._save()
             raise
+        self._save()  # what comes of the network may take minutes, too, or find no room
 
     def _take_steps(self, threads: int) -> None:
         batches, watch = self._batches, self._watch

@@ -116,6 +116,18 @@ def test_a_training_that_is_stopped_while_its_network_is_scored_loses_no_step_an
     assert log.entries[-1]["step"] == STEPS
 
 
+def test_steps_that_are_all_taken_are_not_taken_again_when_what_follows_is_interrupted(tmp_path: Path) -> None:
+    path, steps = tmp_path / "a.checkpoint", []
+
+    def forward(model: SEDenseNet, images: torch.Tensor) -> torch.Tensor:
+        steps.append(images)
+        return plain_forward(model, images)
+
+    whole = trained(checkpoint=Checkpoint(path, "this"), forward=forward)
+    torch.testing.assert_close(trained(checkpoint=Checkpoint(path, "this"), forward=forward), whole, rtol=0, atol=0)
+    assert len(steps) == STEPS
+
+
 def test_an_epoch_that_was_interrupted_is_no_quicker_than_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from kernel_src.errors import KernelError
 from kernel_src.manifest import read_manifest, sha256_of
 from kernel_src.weights import load_member
 from sample_data import LABELS, SMALL_FRONTEND
-from train_offline import command, out_of_fold, train_fold
+from train_offline import command, evaluate, out_of_fold, train_fold
 from train_offline.curated import CuratedClips
 from train_offline.dataset import CURATED, read_split
 from train_offline.known_bad_clips import NO_SIGNAL
@@ -129,6 +130,20 @@ def test_training_again_goes_on_after_an_interruption_and_begins_anew_once_it_is
     assert trained == ["curated", "interrupted", "noisy"]
     train(settings(training_data, out, folds=(0,), again=True))
     assert trained[3:] == ["curated", "noisy"]
+
+
+def test_an_interruption_is_heeded_while_a_network_is_scored(
+    training_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> evaluate.Validation:
+        stop = next(item for item in arguments if isinstance(item, threading.Event))
+        stop.set()
+        return evaluate.validate(*arguments)
+
+    monkeypatch.setattr(train_fold, "validate", interrupted)
+    with pytest.raises(evaluate.StoppedError):
+        train(settings(training_data, tmp_path / "weights", folds=(0,)))
+    assert not list(tmp_path.glob("weights/*.safetensors"))
 
 
 def test_processes_that_train_different_folds_into_one_folder_lose_nothing_of_each_other(
