@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,13 +90,16 @@ def gather_out_of_fold(weights: Path, fold_of_member: Mapping[str, int], labels:
 
     It holds fnames [clips], folds [clips], targets [clips, labels] bool, probabilities [clips, labels] float64, and
     labels.
+
+    Raises:
+        KernelError: a member's file holds something else, or there is no room.
     """
     folder = weights / FOLDER_NAME
-    kept = {member: folder / f"{member}.oof.npz" for member in fold_of_member}
     by_fold: dict[int, list[Any]] = {}
     for member, fold in sorted(fold_of_member.items()):
-        if kept[member].exists():
-            by_fold.setdefault(fold, []).append(dict(np.load(kept[member])))
+        kept = read_arrays(folder / f"{member}.oof.npz", ("fnames", "targets", "probabilities"))
+        if kept is not None:
+            by_fold.setdefault(fold, []).append(kept)
     if not by_fold:
         return
     rows = [
@@ -117,3 +121,18 @@ def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     write_whole(path, buffer.getvalue())
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]] | None:
+    """The arrays of such a file; None where there is none.
+
+    Raises:
+        KernelError: it holds something else.
+    """
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise KernelError(f"{path}: does not hold out-of-fold predictions ({error}); take it away") from error

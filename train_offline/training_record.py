@@ -4,7 +4,6 @@ Each part may be missing: weights may come from elsewhere, and a training may ha
 """
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_src.errors import KernelError
-from train_offline.training_log import FOLDER_NAME, OUT_OF_FOLD_NAME
+from train_offline.training_log import FOLDER_NAME, OUT_OF_FOLD_NAME, read_arrays
 
 PICKS_PREFIX = "picks-fold"
 
@@ -117,7 +116,7 @@ def read_training_record(weights: Path) -> TrainingRecord:
 def _read_epochs(path: Path) -> tuple[Epoch, ...]:
     """The epochs in their order; one that was done twice, by an interrupted training that went on, counts once."""
     by_number: dict[tuple[str, int], Epoch] = {}
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines):
         try:
             values = json.loads(line)
@@ -161,25 +160,15 @@ def read_member_predictions(weights: Path, member: str) -> MemberPredictions | N
     Raises:
         KernelError: it holds something else.
     """
-    arrays = _read_arrays(weights / FOLDER_NAME / f"{member}.{OUT_OF_FOLD_NAME}", ("fnames", "probabilities"))
+    arrays = read_arrays(weights / FOLDER_NAME / f"{member}.{OUT_OF_FOLD_NAME}", ("fnames", "probabilities"))
     if arrays is None:
         return None
     return MemberPredictions(tuple(arrays["fnames"].tolist()), arrays["probabilities"].astype(np.float64))
 
 
 def _read_out_of_fold(path: Path) -> OutOfFold | None:
-    arrays = _read_arrays(path, ("labels", "fnames", "targets", "probabilities"))
+    arrays = read_arrays(path, ("labels", "fnames", "targets", "probabilities"))
     if arrays is None:
         return None
     fnames, truth = arrays["fnames"].tolist(), arrays["targets"].astype(np.bool_)
     return OutOfFold.averaged(arrays["labels"].tolist(), fnames, truth, arrays["probabilities"])
-
-
-def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]] | None:
-    if not path.exists():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise KernelError(f"{path}: does not hold out-of-fold predictions ({error}); take it away") from error

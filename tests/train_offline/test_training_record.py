@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kernel_src.errors import KernelError
+from train_offline.training_log import gather_out_of_fold
 from train_offline.training_record import OutOfFold, read_training_record
 
 
@@ -37,6 +38,23 @@ def test_a_line_that_the_power_cut_off_is_left_out_and_a_broken_one_before_the_e
     path.write_text(epoch(1)[:20] + "\n" + epoch(2))
     with pytest.raises(KernelError, match=r"fold0-curated\.jsonl, line 1: is no epoch"):
         read_training_record(tmp_path)
+
+
+def test_a_line_that_is_no_text_is_no_epoch(tmp_path: Path) -> None:
+    path = folder(tmp_path) / "fold0-curated.jsonl"
+    path.write_bytes(b"\x93\xff\n" + epoch(1).encode())
+    with pytest.raises(KernelError, match=r"fold0-curated\.jsonl, line 1: is no epoch"):
+        read_training_record(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93\xff"])
+def test_predictions_of_a_fold_that_cannot_be_read_are_named_when_all_are_gathered(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = folder(tmp_path) / "fold0-noisy.oof.npz"
+    path.write_bytes(content)
+    with pytest.raises(KernelError, match=r"fold0-noisy\.oof\.npz: does not hold .*; take it away"):
+        gather_out_of_fold(tmp_path, {"fold0-noisy": 0}, ("Bark", "Meow"))
 
 
 def test_an_epoch_that_was_done_again_after_an_interruption_counts_once(tmp_path: Path) -> None:
