@@ -1,5 +1,6 @@
 """What is written beside new weights for people: the model card and the report. It never costs the weights."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from train_offline.weights_report import write_report
 def describe_weights(data: Path, weights: Path) -> None:
     """Writes README.md and report.html into the weights folder; what cannot be written is said in a line on stderr."""
     _try("the model card", lambda: write_model_card(weights, read_manifest(weights)))
-    again = f"python -m train_offline report --data {data} --weights {weights}"
+    again = f"python -m train_offline report {shlex.join(['--data', str(data), '--weights', str(weights)])}"
     _try("the report", lambda: write_report(data, weights), f"; to draw it: {again}")
 
 

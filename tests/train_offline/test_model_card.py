@@ -1,3 +1,4 @@
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,15 @@ def test_a_drawing_that_fails_costs_a_line_and_not_the_training(
         "the report could not be written: no data for weights; to draw it: python -m train_offline report --data"
     )
     assert err.count("\n") == 1
+
+
+def test_the_command_that_draws_the_report_later_can_be_typed_as_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, weights = tmp_path / "my data", tmp_path / "it's"
+    describe_weights(data, weights)
+    told = capsys.readouterr().err.partition("; to draw it: ")[2]
+    assert shlex.split(told)[-4:] == ["--data", str(data), "--weights", str(weights)]
 
 
 def test_weights_that_are_not_there_are_no_reason_to_fail_either(
