@@ -130,25 +130,33 @@ def list_clips(folder: Path) -> None:
     write_table(folder / "sample_submission.csv", ["fname," + ",".join(LABELS), *(f"{clip},0,0,0" for clip in clips)])
 
 
+@pytest.fixture
+def busy_kernel(kernel: Kernel) -> Kernel:
+    """The same with passes for longer than any test takes to end it."""
+    make_weights(kernel.root / "input" / "hourglass-weights", n_members=60)
+    return kernel
+
+
 def kill_at_random_moments(kernel: Kernel, times: int) -> None:
+    """In turn while passes are made, before the network is there, and around the first pass."""
     rng = random.Random(times)
-    for _ in range(times):
+    for turn in range(times):
         shutil.rmtree(kernel.working, ignore_errors=True)
         process = kernel.start(stop_early=False)
-        wait_for(process, "prior written")
-        time.sleep(rng.uniform(0.0, 12.0))
+        wait_for(process, ("pass done", "prior written", "weights loaded")[turn % 3])
+        time.sleep(rng.uniform(0.0, 1.5))
         process.kill()
-        process.wait()
+        assert process.wait() == -signal.SIGKILL, "it had ended before"
         assert len(kernel.rows()) == N_CLIPS
 
 
-def test_a_kill_at_a_random_moment_leaves_a_complete_submission(kernel: Kernel) -> None:
-    kill_at_random_moments(kernel, 5)
+def test_a_kill_at_a_random_moment_leaves_a_complete_submission(busy_kernel: Kernel) -> None:
+    kill_at_random_moments(busy_kernel, 5)
 
 
 @pytest.mark.slow
-def test_a_hundred_kills_at_random_moments_leave_complete_submissions(kernel: Kernel) -> None:
-    kill_at_random_moments(kernel, 100)
+def test_a_hundred_kills_at_random_moments_leave_complete_submissions(busy_kernel: Kernel) -> None:
+    kill_at_random_moments(busy_kernel, 100)
 
 
 def tell_to_go(kernel: Kernel, times: int) -> None:
@@ -162,16 +170,17 @@ def tell_to_go(kernel: Kernel, times: int) -> None:
         process.terminate()
         assert process.wait(10) == 0
         assert time.monotonic() - began_s < 2
+        assert kernel.events("run_ended")[0]["reason"] == "SIGTERM"
         assert kernel.tagged() == N_CLIPS
 
 
-def test_sigterm_at_a_random_moment_writes_the_newest_blend_and_leaves(kernel: Kernel) -> None:
-    tell_to_go(kernel, 2)
+def test_sigterm_at_a_random_moment_writes_the_newest_blend_and_leaves(busy_kernel: Kernel) -> None:
+    tell_to_go(busy_kernel, 2)
 
 
 @pytest.mark.slow
-def test_sigterm_at_many_random_moments_writes_the_newest_blend_and_leaves(kernel: Kernel) -> None:
-    tell_to_go(kernel, 20)
+def test_sigterm_at_many_random_moments_writes_the_newest_blend_and_leaves(busy_kernel: Kernel) -> None:
+    tell_to_go(busy_kernel, 20)
 
 
 def finish(process: subprocess.Popen[str], limit_s: float) -> str:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from training_process import start_training
 from training_settings import TINY
 
 from kernel_src.errors import KernelError
 from kernel_src.manifest import read_manifest, sha256_of
 from kernel_src.weights import load_member
-from sample_data import LABELS, SMALL_FRONTEND
+from sample_data import LABELS, SMALL_FRONTEND, make_training_data
 from train_offline import command, evaluate, out_of_fold, train_fold
 from train_offline.curated import CuratedClips
 from train_offline.dataset import CURATED, read_split
@@ -34,13 +35,31 @@ from train_offline.training import TrainingSettings, train
 from train_offline.weights_report import write_report
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train_offline.training.usable_cpus", lambda: 1)  # so small a network is not worth two threads
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """So small a network is not worth two threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train_offline.training.usable_cpus", lambda: 1)
+        yield
 
 
 def settings(data: Path, out: Path, **changes: object) -> TrainingSettings:
     return replace(TrainingSettings(data, out, SILVER, TINY, folds=()), **changes)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, and with weights of the first fold."""
+    folder = tmp_path_factory.mktemp("trained")
+    train(settings(make_training_data(folder / "data"), folder / "weights", folds=(0,)))
+    return folder
+
+
+@pytest.fixture
+def first_fold(trained: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Data and weights of the first fold, which may be trained on, or spoilt."""
+    shutil.copytree(trained, tmp_path / "trained")
+    return tmp_path / "trained" / "data", tmp_path / "trained" / "weights"
 
 
 def test_what_differs_by_pitch_is_learnt_and_scored_out_of_fold(training_data: Path, tmp_path: Path) -> None:
@@ -79,23 +98,21 @@ def test_folds_take_turns_with_the_frontends_of_a_recipe(training_data: Path, tm
         assert score.members[member.id].lwlrap == pytest.approx(member.oof_lwlrap)
 
 
-def test_finished_folds_are_kept_and_a_second_run_adds_the_others(training_data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "weights"
-    train(settings(training_data, out, folds=(0,)))
+def test_finished_folds_are_kept_and_a_second_run_adds_the_others(first_fold: tuple[Path, Path]) -> None:
+    data, out = first_fold
     before = sha256_of(out / "fold0-curated.safetensors")
-    members = train(settings(training_data, out, folds=(0, 2)))
+    members = train(settings(data, out, folds=(0, 2)))
     assert [member.id for member in members] == ["fold0-curated", "fold0-noisy", "fold2-curated", "fold2-noisy"]
     assert sha256_of(out / "fold0-curated.safetensors") == before
 
 
-def test_weights_of_another_training_are_not_mixed_in_nor_lost(training_data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "weights"
-    train(settings(training_data, out, folds=(0,)))
+def test_weights_of_another_training_are_not_mixed_in_nor_lost(first_fold: tuple[Path, Path]) -> None:
+    data, out = first_fold
     before = (out / "manifest.json").read_text()
     with pytest.raises(KernelError, match=r"another training \(seed differ\).*--again"):
-        train(settings(training_data, out, folds=(1,), seed=1))
+        train(settings(data, out, folds=(1,), seed=1))
     assert (out / "manifest.json").read_text() == before
-    assert {member.fold for member in train(settings(training_data, out, folds=(1,), seed=1, again=True))} == {1}
+    assert {member.fold for member in train(settings(data, out, folds=(1,), seed=1, again=True))} == {1}
 
 
 def test_a_fold_that_is_trained_again_leaves_the_others_as_they_are(training_data: Path, tmp_path: Path) -> None:
@@ -109,9 +126,10 @@ def test_a_fold_that_is_trained_again_leaves_the_others_as_they_are(training_dat
 
 
 def test_training_again_goes_on_after_an_interruption_and_begins_anew_once_it_is_through(
-    training_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    first_fold: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, trained = tmp_path / "weights", []
+    data, out = first_fold
+    trained = []
     train_network = train_fold.train_network
 
     def watched(*arguments: Any, stage: Stage, **more: Any) -> Any:
@@ -121,14 +139,13 @@ def test_training_again_goes_on_after_an_interruption_and_begins_anew_once_it_is
         trained.append(stage.name)
         return train_network(*arguments, stage=stage, **more)
 
-    train(settings(training_data, out, folds=(0,)))
     monkeypatch.setattr(train_fold, "train_network", watched)
     with pytest.raises(KeyboardInterrupt):
-        train(settings(training_data, out, folds=(0,), again=True))
+        train(settings(data, out, folds=(0,), again=True))
     assert len(read_manifest(out).members) == 2, "what is to be replaced stays until it is"
-    train(settings(training_data, out, folds=(0,), again=True))
+    train(settings(data, out, folds=(0,), again=True))
     assert trained == ["curated", "interrupted", "noisy"]
-    train(settings(training_data, out, folds=(0,), again=True))
+    train(settings(data, out, folds=(0,), again=True))
     assert trained[3:] == ["curated", "noisy"]
 
 
@@ -149,22 +166,16 @@ def test_an_interruption_is_heeded_while_a_network_is_scored(
 def test_processes_that_train_different_folds_into_one_folder_lose_nothing_of_each_other(
     training_data: Path, tmp_path: Path
 ) -> None:
-    told = f"""
-import sys
-sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
-from pathlib import Path
-import train_offline.training as training
-from training_settings import TINY
-from train_offline.recipes import SILVER
-training.usable_cpus = lambda: 1
-data, out = Path({str(training_data)!r}), Path({str(tmp_path / "weights")!r})
-training.train(training.TrainingSettings(data, out, SILVER, TINY, folds=(int(sys.argv[1]),)))
-"""
-    trainings = [subprocess.Popen([sys.executable, "-c", told, str(fold)]) for fold in range(3)]
-    assert [training.wait(timeout=120) for training in trainings] == [0, 0, 0]
-    names = {member.id for member in read_manifest(tmp_path / "weights").members}
+    out = tmp_path / "weights"
+    trainings = [
+        start_training(tmp_path / f"{fold}.txt", "--data", training_data, "--folds", fold, "--out", out)
+        for fold in range(3)
+    ]
+    told = [training.end() for training in trainings]
+    assert [training.process.exitcode for training in trainings] == [0, 0, 0], told
+    names = {member.id for member in read_manifest(out).members}
     assert names == {f"fold{fold}-{stage}" for fold in range(3) for stage in ("curated", "noisy")}
-    assert train(settings(training_data, tmp_path / "weights")) == read_manifest(tmp_path / "weights").members
+    assert train(settings(training_data, out)) == read_manifest(out).members
 
 
 def test_a_fold_that_another_process_is_training_is_not_trained_beside_it(training_data: Path, tmp_path: Path) -> None:
@@ -186,14 +197,13 @@ def test_a_fold_that_another_process_is_training_is_not_trained_beside_it(traini
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["missing", "damaged"])
 def test_a_fold_whose_file_is_not_what_was_written_is_trained_anew(
-    training_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], object]
+    first_fold: tuple[Path, Path], capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], object]
 ) -> None:
-    out = tmp_path / "weights"
-    train(settings(training_data, out, folds=(0,)))
+    data, out = first_fold
     spoil(out / "fold0-noisy.safetensors")
-    train(settings(training_data, out, folds=(0,)))
+    train(settings(data, out, folds=(0,)))
     assert "fold0-noisy.safetensors: is missing or damaged; it is trained anew" in capsys.readouterr().err
-    assert score_weights(training_data, out).members.keys() == {"fold0-curated", "fold0-noisy"}
+    assert score_weights(data, out).members.keys() == {"fold0-curated", "fold0-noisy"}
 
 
 def test_a_clip_that_is_mended_between_two_runs_changes_no_fold_and_is_noticed(
@@ -215,17 +225,16 @@ def test_a_clip_that_is_mended_between_two_runs_changes_no_fold_and_is_noticed(
         score_weights(training_data, out)
 
 
-def test_a_recipe_that_was_changed_does_not_go_on_from_weights_of_its_name(training_data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "weights"
-    train(settings(training_data, out, folds=(0,)))
+def test_a_recipe_that_was_changed_does_not_go_on_from_weights_of_its_name(first_fold: tuple[Path, Path]) -> None:
+    data, out = first_fold
     changed = replace(SILVER, augmentation=replace(SILVER.augmentation, masks=2))
     with pytest.raises(KernelError, match=r"another training \(settings differ\).*--again"):
-        train(settings(training_data, out, folds=(1,), recipe=changed))
+        train(settings(data, out, folds=(1,), recipe=changed))
 
 
-def test_the_trained_network_gives_the_kernel_what_it_gave_in_training(training_data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "weights"
-    member = train(settings(training_data, out, folds=(0,)))[0]
+def test_the_trained_network_gives_the_kernel_what_it_gave_in_training(first_fold: tuple[Path, Path]) -> None:
+    _, out = first_fold
+    member = read_manifest(out).members[0]
     loaded = load_member(out, member, len(LABELS), torch.device("cpu"))
     assert (loaded.mean, loaded.std) == (member.mean, member.std)
     assert loaded.frontend == SMALL_FRONTEND
@@ -299,31 +308,28 @@ def test_bad_input_to_the_command_itself_is_one_line_without_a_traceback(tmp_pat
     assert done.stderr.count("\n") == 1
 
 
-def test_evaluate_refuses_data_that_the_weights_are_not_from(training_data: Path, tmp_path: Path) -> None:
-    train(settings(training_data, tmp_path / "weights", folds=(0,)))
-    table = training_data / "train_curated.csv"
+def test_evaluate_refuses_data_that_the_weights_are_not_from(first_fold: tuple[Path, Path]) -> None:
+    data, weights = first_fold
+    table = data / "train_curated.csv"
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(KernelError, match="trained on other clips"):
-        score_weights(training_data, tmp_path / "weights")
+        score_weights(data, weights)
 
 
-def test_evaluate_needs_to_know_of_how_many_folds_the_weights_are(training_data: Path, tmp_path: Path) -> None:
-    weights = tmp_path / "weights"
-    train(settings(training_data, weights, folds=(0,)))
+def test_evaluate_needs_to_know_of_how_many_folds_the_weights_are(first_fold: tuple[Path, Path]) -> None:
+    data, weights = first_fold
     manifest = read_manifest(weights)
     created_with = {key: value for key, value in manifest.created_with.items() if key != "n_folds"}
     write_manifest(weights, replace(manifest, created_with=created_with))
     with pytest.raises(KernelError, match="does not say which folds these are"):
-        score_weights(training_data, weights)
+        score_weights(data, weights)
 
 
 def test_evaluate_prints_each_label_and_the_whole(
-    training_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first_fold: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "weights"
-    train(settings(training_data, out, folds=(0,)))
-    capsys.readouterr()
-    assert command.main(["evaluate", "--data", str(training_data), "--weights", str(out)]) == 0
+    data, out = first_fold
+    assert command.main(["evaluate", "--data", str(data), "--weights", str(out)]) == 0
     printed = capsys.readouterr().out
     assert all(label in printed for label in LABELS)
     for member in read_manifest(out).members:
