@@ -21,6 +21,13 @@ def test_an_event_is_a_line_for_people_and_a_json_line_for_programs(tmp_path: Pa
     assert out.getvalue() == "    12.3 s  clip failed: a.wav: has no samples\n    12.3 s  pass done: view 3, clips 20\n"
 
 
+def test_both_lines_are_out_at_once_for_a_process_may_be_killed_any_moment(tmp_path: Path) -> None:
+    with (tmp_path / "stdout").open("w") as out, EventLog(tmp_path / "run.jsonl", lambda: 0.0, out) as events:
+        events.emit("pass_done")
+        assert "pass done" in (tmp_path / "stdout").read_text()
+        assert "pass_done" in (tmp_path / "run.jsonl").read_text()
+
+
 def test_nothing_follows_the_last_word(tmp_path: Path) -> None:
     out = io.StringIO()
     with EventLog(tmp_path / "run.jsonl", lambda: 0.0, out) as events:
