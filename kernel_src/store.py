@@ -20,7 +20,6 @@ from kernel_src.errors import KernelError
 from kernel_src.events import EventLog
 from kernel_src.memory import MemoryReader
 from kernel_src.memory_gate import Admission, Change, MemoryGate
-from kernel_src.single_flight import SingleFlight
 from kernel_src.slabs import Slabs
 from kernel_src.spill import SpilledArray, SpillSettings
 from kernel_src.store_totals import StoreTally, StoreTotals, Tier
@@ -92,7 +91,6 @@ class SpectrogramStore:
         self._slabs = Slabs()
         spill = SpillSettings(settings.disk_bytes, settings.disk_reserve_bytes)
         self._disk = DiskTier(spill_folder, spill, settings.pace, events, clock)
-        self._flights: SingleFlight[NDArray[np.float16]] = SingleFlight()
         self._events = events
         self._lock = threading.Lock()
         self._index: dict[str, _Entry] = {}
@@ -109,7 +107,17 @@ class SpectrogramStore:
             key: any name, such as a clip's together with its frontend's.
             spectrogram: float16, any shape; after PCEN, for mel power does not fit into float16.
         """
-        return self._put(key, spectrogram)[0]
+        assert spectrogram.dtype == np.float16, spectrogram.dtype
+        kept = self._keep(spectrogram)
+        with self._lock:
+            if self._closed:
+                kept = None
+            replaced = self._remove(key)
+            tier, recomputed_first = self._insert(key, spectrogram.nbytes, kept)
+        del replaced  # outside the lock: giving memory back takes a while
+        if recomputed_first:
+            self._events.emit("recomputing", "what found no room is computed again from here on", first_key=key)
+        return tier
 
     def get(self, key: str) -> NDArray[np.float16] | None:
         """The spectrogram, read-only: a view without a copy, or a fresh array from disk; None: not stored.
@@ -122,17 +130,6 @@ class SpectrogramStore:
                 self._memory_tally.gets += 1
                 return entry.kept.view()
         return self._get_from_disk(key, entry)
-
-    def get_or_compute(self, key: str, compute: Callable[[], NDArray[np.float16]]) -> NDArray[np.float16]:
-        """The spectrogram, read-only; computed and stored by one thread if it is not there, while others wait.
-
-        Raises:
-            Exception: what `compute` raised, in every thread that waited for it; the next to ask computes again.
-        """
-        stored = self.get(key)
-        if stored is not None:
-            return stored
-        return self._flights.run(key, lambda: self._compute(key, compute))
 
     def __contains__(self, key: str) -> bool:
         """Whether a spectrogram is stored; only fetching it shows whether the disk can read it."""
@@ -176,20 +173,6 @@ class SpectrogramStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _put(self, key: str, spectrogram: NDArray[np.float16]) -> tuple[Tier, NDArray[np.float16]]:
-        """Also returns the array to work with: the copy in memory where there is one, else the caller's own."""
-        assert spectrogram.dtype == np.float16, spectrogram.dtype
-        kept = self._keep(spectrogram)
-        with self._lock:
-            if self._closed:
-                kept = None
-            replaced = self._remove(key)
-            tier, recomputed_first = self._insert(key, spectrogram.nbytes, kept)
-        del replaced  # outside the lock: giving memory back takes a while
-        if recomputed_first:
-            self._events.emit("recomputing", "what found no room is computed again from here on", first_key=key)
-        return tier, kept if isinstance(kept, np.ndarray) else _read_only(spectrogram)
 
     def _keep(self, spectrogram: NDArray[np.float16]) -> NDArray[np.float16] | SpilledArray | None:
         if self._closed:
@@ -241,11 +224,9 @@ class SpectrogramStore:
             self._tally.tiers[Tier.NONE if array is None else Tier.DISK].gets += 1
             if array is None and entry is not None and not self._closed:
                 self._homeless.add(key)
-        return array if array is None else _read_only(array)
-
-    def _compute(self, key: str, compute: Callable[[], NDArray[np.float16]]) -> NDArray[np.float16]:
-        stored = self.get(key) if key in self._index else None  # another thread may have come first
-        return stored if stored is not None else self._put(key, compute())[1]
+        if array is not None:
+            array.flags.writeable = False
+        return array
 
     def _tell_change(self, admission: Admission) -> None:
         if admission.change is None:
@@ -260,9 +241,3 @@ class SpectrogramStore:
             told, self._memory_unreadable = self._memory_unreadable, True
         if not told:
             self._events.emit("memory_unreadable", f"{error}: spectrograms go to disk", reason=str(error))
-
-
-def _read_only(array: NDArray[np.float16]) -> NDArray[np.float16]:
-    view = array.view()
-    view.flags.writeable = False
-    return view

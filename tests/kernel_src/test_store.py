@@ -5,9 +5,8 @@ import gc
 import os
 import random
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -116,25 +115,28 @@ def test_the_store_keeps_its_own_copy(store: SpectrogramStore, tier: Tier) -> No
 
 
 def test_a_result_is_read_only(store: SpectrogramStore) -> None:
-    for result in (store.get_or_compute("clip", lambda: spectrogram(1)), store.get("clip")):
-        assert result is None or not result.flags.writeable
+    store.put("clip", spectrogram(1))
+    result = store.get("clip")
+    assert result is None or not result.flags.writeable
 
 
 @pytest.mark.parametrize("shape", [(256, 0), (1, 1), (256, 5000)])
-def test_any_shape_comes_back(store: SpectrogramStore, shape: tuple[int, int]) -> None:
+def test_any_shape_comes_back(store: SpectrogramStore, tier: Tier, shape: tuple[int, int]) -> None:
     array = spectrogram(1, mels=shape[0], frames=shape[1])
-    assert same_bits(store.get_or_compute("clip", lambda: array), array)
-    assert same_bits(store.get_or_compute("clip", lambda: array), array)
+    store.put("clip", array)
+    assert tier is Tier.NONE or same_bits(store.get("clip"), array)
 
 
-def test_a_result_outlives_drop_replacement_and_close(store: SpectrogramStore) -> None:
-    views = [store.get_or_compute(str(seed), lambda seed=seed: spectrogram(seed)) for seed in range(20)]
+def test_a_result_outlives_drop_replacement_and_close(store: SpectrogramStore, tier: Tier) -> None:
+    for seed in range(20):
+        store.put(str(seed), spectrogram(seed))
+    views = [store.get(str(seed)) for seed in range(20)]
     for seed in range(20):
         store.drop(str(seed))
         store.put(f"other {seed}", spectrogram(100 + seed))
     store.close()
     gc.collect()
-    assert all(same_bits(view, spectrogram(seed)) for seed, view in enumerate(views))
+    assert all(tier is Tier.NONE or same_bits(view, spectrogram(seed)) for seed, view in enumerate(views))
 
 
 def test_after_close_nothing_is_stored_and_nothing_raises(store: SpectrogramStore) -> None:
@@ -144,7 +146,6 @@ def test_after_close_nothing_is_stored_and_nothing_raises(store: SpectrogramStor
     assert store.put("clip", spectrogram(1)) is Tier.NONE
     assert store.get("clip") is None
     store.drop("clip")
-    assert same_bits(store.get_or_compute("clip", lambda: spectrogram(1)), spectrogram(1))
 
 
 def test_a_store_that_is_closed_during_a_put_keeps_nothing(
@@ -160,51 +161,6 @@ def test_a_store_that_is_closed_during_a_put_keeps_nothing(
     monkeypatch.setattr(store, "_keep", close_meanwhile)
     assert store.put("clip", spectrogram(1)) is Tier.NONE
     assert store.get("clip") is None
-
-
-def test_what_came_between_looking_and_computing_is_not_computed_again(
-    store: SpectrogramStore, tier: Tier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, computed = store._flights.run, []
-
-    def late(key: str, function: Callable[[], NDArray[np.float16]]) -> NDArray[np.float16]:
-        store.put(key, spectrogram(1))
-        return run(key, function)
-
-    def compute() -> NDArray[np.float16]:
-        computed.append(1)
-        return spectrogram(1)
-
-    monkeypatch.setattr(store._flights, "run", late)
-    assert same_bits(store.get_or_compute("clip", compute), spectrogram(1))
-    assert len(computed) == (tier is Tier.NONE)
-
-
-def test_computations_run_once_for_all_threads(store: SpectrogramStore) -> None:
-    runs, together = [], threading.Barrier(8)
-
-    def compute() -> NDArray[np.float16]:
-        runs.append(1)
-        time.sleep(0.05)  # long enough for the others to come and wait
-        return spectrogram(1)
-
-    def ask() -> NDArray[np.float16]:
-        together.wait()
-        return store.get_or_compute("clip", compute)
-
-    with ThreadPoolExecutor(8) as pool:
-        results = [future.result() for future in [pool.submit(ask) for _ in range(8)]]
-    assert all(same_bits(result, spectrogram(1)) for result in results)
-    assert len(runs) == 1
-
-
-def test_a_failed_computation_raises_and_leaves_nothing(store: SpectrogramStore) -> None:
-    def fail() -> NDArray[np.float16]:
-        raise ZeroDivisionError("no signal")
-
-    with pytest.raises(ZeroDivisionError, match="no signal"):
-        store.get_or_compute("clip", fail)
-    assert same_bits(store.get_or_compute("clip", lambda: spectrogram(1)), spectrogram(1))
 
 
 def test_counts_follow_the_items(store: SpectrogramStore, tier: Tier) -> None:
@@ -253,7 +209,8 @@ def test_state_changes_are_told_once_each(disk_folder: Path, events: RecordedEve
         reader.used = 96 * MB
         for round_ in range(2):
             for seed in range(30):
-                store.get_or_compute(f"{seed}", lambda seed=seed: spectrogram(seed))
+                if store.get(f"{seed}") is None:
+                    store.put(f"{seed}", spectrogram(seed))
             assert round_ == 0 or store.totals().recomputations > 0
     expected = ["spill_began", "spill_ended", "spill_began", "disk_full", "recomputing", "store_totals"]
     assert events.names() == expected
@@ -282,7 +239,7 @@ def test_a_put_that_finds_no_room_forgets_the_older_value(events: RecordedEvents
 def test_only_what_found_no_room_counts_as_computed_again(disk_folder: Path, events: RecordedEvents) -> None:
     with store_of(Tier.NONE, disk_folder, events) as store:
         for _ in range(3):
-            store.get_or_compute("needed again", lambda: spectrogram(1))
+            store.put("needed again", spectrogram(1))
         store.put("dropped", spectrogram(1))
         store.drop("dropped")
         store.put("dropped", spectrogram(1))
@@ -300,7 +257,7 @@ def test_what_the_disk_lost_is_computed_again(
         store.put("clip", spectrogram(1))
         monkeypatch.setattr(os, "preadv", broken)
         assert store.get("clip") is None
-        assert same_bits(store.get_or_compute("clip", lambda: spectrogram(1)), spectrogram(1))
+        store.put("clip", spectrogram(1))
         assert store.totals().recomputations == 1
 
 
@@ -369,17 +326,11 @@ class StoreIsADict(RuleBasedStateMachine):
         array = spectrogram(seed, frames)
         self.model[key] = (self.store.put(key, array), array)
 
-    @rule(key=keys, seed=st.integers(0, 9))
-    def compute(self, key: str, seed: int) -> None:
-        tier, expected = self.model.get(key, (Tier.NONE, spectrogram(seed)))
-        if tier is Tier.NONE:
-            expected = spectrogram(seed)
-        result = self.store.get_or_compute(key, lambda: spectrogram(seed))
-        assert same_bits(result, expected)
-        self.views.append((result, result.tobytes()))
-        if tier is Tier.NONE:
-            stored = self.store.get(key)
-            self.model[key] = (Tier.NONE if stored is None else Tier.MEMORY, expected)
+    @rule(key=keys)
+    def hold(self, key: str) -> None:
+        result = self.store.get(key)
+        if result is not None:
+            self.views.append((result, result.tobytes()))
 
     @rule(key=keys)
     def drop(self, key: str) -> None:
@@ -408,7 +359,7 @@ TestStoreIsADict.settings = hypothesis_settings(max_examples=30, stateful_step_c
 
 
 class Workload:
-    """What one thread does: puts, gets, computations and drops, each checked at once.
+    """What one thread does: puts, gets and drops, each checked at once.
 
     Half of the keys have a lock of the test's own around each call, so that the answer is known exactly. The other
     half is raced for: there an answer must be one whole spectrogram that somebody put under that key.
@@ -452,13 +403,12 @@ class Workload:
     def race(self, chance: random.Random, number: int, version: int) -> None:
         key, what = f"raced {number}", chance.random()
         version = number + self.KEYS * version  # so that the key can be told from the content
-        if what < 0.3:
+        if what < 0.4:
             self.store.put(key, versioned(version))
-        elif what < 0.4:
+        elif what < 0.5:
             self.store.drop(key)
         else:
-            compute = what < 0.5
-            found = self.store.get_or_compute(key, lambda: versioned(version)) if compute else self.store.get(key)
+            found = self.store.get(key)
             assert found is None or (is_whole(found) and version_of(found) % self.KEYS == number)
 
 
