@@ -273,11 +273,11 @@ def test_no_process_outlives_a_kernel_that_is_killed(kernel: Kernel) -> None:
 
 
 def test_a_write_that_hangs_ends_in_time_with_the_submission_that_was_there(kernel: Kernel) -> None:
-    process = kernel.start(time_s=25, stop_early=False)
+    process = kernel.start(time_s=18, stop_early=False)
     wait_for(process, "prior written")
     (kernel.working / ".submission.csv.spare").unlink()
     os.mkfifo(kernel.working / ".submission.csv.part")  # where the next version would be written
-    finish(process, 25)
+    finish(process, 18)
     assert process.returncode == 0
     assert len(kernel.rows()) == N_CLIPS
     assert kernel.events("pass_done"), "a disk that stalls must not hold up the passes"

@@ -50,6 +50,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["--memory", "14XB"], "cannot read '14XB'"),
         (["--memory", "14"], "cannot read '14': expected a number with one of"),
         (["--speed", "0"], "--speed 0: expected a share"),
+        (["--speed", "1.5"], "--speed 1.5: expected a share above 0 and at most 1"),
         (["--clips", "-1"], "--clips -1: expected 0 or more"),
         (["--cpus", "0"], "--cpus 0: expected 1 or more"),
         (["--bad-days", "2", "--both"], "--bad-days plays hidden re-runs only; leave out --both"),
