@@ -240,7 +240,7 @@ def test_probe_writes_a_kernel_that_runs_and_describes_where_it_ran(project, tmp
     metadata = json.loads((probe / "kernel-metadata.json").read_text())
     assert (metadata["id"], metadata["title"]) == ("somebody/image-probe", "Image probe")
     # Without site-packages, for importing torch takes seconds.
-    subprocess.run([sys.executable, "-S", str(probe / "kernel.py")], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-IS", str(probe / "kernel.py")], cwd=tmp_path, check=True, capture_output=True)
     description = json.loads((tmp_path / "image.json").read_text())
     assert (description["complete"], description["packages"], description["names"]) == (True, {}, {})
     assert "tomllib" in description["standard_library"]
