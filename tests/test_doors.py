@@ -1,4 +1,4 @@
-"""bundle.py, simulate.py and publish.py as a shell starts them."""
+"""The commands as a shell starts them."""
 
 import subprocess
 import sys
@@ -19,12 +19,17 @@ sys.meta_path.insert(0, Presses())
 """
 
 
-@pytest.mark.parametrize("door", ["bundle.py", "simulate.py", "publish.py"])
+@pytest.mark.parametrize("door", ["bundle.py", "simulate.py", "publish.py", "-mtrain_offline"])
 def test_ctrl_c_while_the_modules_are_loaded_is_an_exit_code_and_no_traceback(door: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(PRESSES_CTRL_C)
-    command = [sys.executable, ROOT / door, "--help"]
     done = subprocess.run(
-        command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, door, "--help"],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 130
     assert done.stdout + done.stderr == ""

@@ -1,8 +1,9 @@
 """`python -m train_offline`."""
 
-import sys
-
-from train_offline.command import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from train_offline.command import main
+
+        raise SystemExit(main())
+    except KeyboardInterrupt:  # while the modules are loaded, which takes a second
+        raise SystemExit(130) from None
