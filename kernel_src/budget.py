@@ -97,6 +97,11 @@ class TimeBudget:
         """Seconds until the process must be gone, finished or not; never negative."""
         return max(0.0, self.limit_s - self.stall_s - self.elapsed_s())
 
+    @property
+    def until_too_late_s(self) -> float:
+        """Seconds until a process that should be gone is killed; never negative. Half a stall's time is left then."""
+        return max(0.0, self.limit_s - self.stall_s / 2 - self.elapsed_s())
+
     def allows(self, cost_s: float) -> bool:
         """Whether work of at most `cost_s` seconds ends before the reserve begins."""
         return cost_s < self.left_s

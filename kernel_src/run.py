@@ -81,7 +81,7 @@ def _main(leave: Leave) -> int:
     if not settings.is_rerun or leave is not os._exit:  # a notebook's connections are not for two processes
         return work()
     try:
-        exit_code = outlived(work)
+        exit_code = outlived(work, budget.until_too_late_s)
     except OSError:  # no more processes
         return work()
     if exit_code:

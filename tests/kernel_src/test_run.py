@@ -367,6 +367,35 @@ def test_what_ends_the_hidden_run_at_once_leaves_the_submission_so_far_and_exit_
     assert len(done.rows) == 6
 
 
+HANGS = """
+import ctypes, sys
+from kernel_src import run
+run.prepare_for_torch = lambda: ctypes.PyDLL(None).pause()  # no thread goes on: it holds the interpreter's lock
+sys.exit(run.main())
+"""
+
+
+@pytest.mark.usefixtures("competition", "weights")
+@pytest.mark.parametrize("asked", [False, True], ids=["at the limit", "when asked to go"])
+def test_what_hangs_with_the_interpreters_lock_leaves_the_submission_so_far_and_exit_code_0_in_time(
+    tmp_path: Path, asked: bool
+) -> None:
+    variables = environment(tmp_path, rerun=True, time_s=60.0 if asked else 3.0)
+    process = subprocess.Popen([sys.executable, "-c", HANGS], env=variables, stdout=subprocess.PIPE, text=True)
+    began_s = time.monotonic()
+    try:
+        if asked:
+            time.sleep(1)
+            process.terminate()
+        printed, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert time.monotonic() - began_s < (8.0 if asked else 3.0)
+    assert process.returncode == 0
+    assert "ended with SIGKILL" in printed
+    assert len(Finished(0, "", "", tmp_path / "working").rows) == 6
+
+
 @pytest.mark.usefixtures("competition", "weights")
 def test_where_there_can_be_no_process_for_the_hidden_run_it_is_made_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
