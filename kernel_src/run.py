@@ -135,9 +135,7 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog, leave: Leav
     Raises:
         KernelError: the inputs are missing or do not fit; whatever could be written by then is written.
     """
-    limits = settings.limits
-    text = f"{limits.time_s:g} s, {limits.memory_bytes / 1e9:g} GB of memory, {limits.disk_bytes / 1e9:g} GB of disk"
-    events.emit("run_started", text, rerun=settings.is_rerun, time_s=limits.time_s)
+    _tell_of_start(settings, events)
 
     # What is to be tagged, and by what; and a valid file before torch, which takes seconds to load and may fail to.
     clips = read_clip_list(find_folder(settings.input_dir, [settings.competition], "sample_submission.csv"))
@@ -184,6 +182,12 @@ def run(settings: RunSettings, budget: TimeBudget, events: EventLog, leave: Leav
         outcome = tagger.tag(weights_dir, manifest)
         at_the_end.close()
         _tell_of_end(outcome, len(clips.fnames), submission, budget, events)
+
+
+def _tell_of_start(settings: RunSettings, events: EventLog) -> None:
+    limits = settings.limits
+    text = f"{limits.time_s:g} s, {limits.memory_bytes / 1e9:g} GB of memory, {limits.disk_bytes / 1e9:g} GB of disk"
+    events.emit("run_started", text, rerun=settings.is_rerun, time_s=limits.time_s)
 
 
 def _why_there_is_nothing_to_tag(clips: ClipList, settings: RunSettings) -> str:
